@@ -1,0 +1,362 @@
+//! Which rows of the outbox go to Kafka next, and when again after a failure: sans-IO.
+//!
+//! One transfer is under way at a time. Its position comes from the watermark *record* in Kafka,
+//! read anew after each connect, never from what this process remembers: a commit whose outcome is
+//! unknown is settled by reading.
+//!
+//! ```text
+//! Paused ─► Connecting ─► Ready ─► Loading ─► Sending ─► Ready
+//!    ▲          │                     │          │
+//!    └──────────┴─────── failed ──────┴──────────┘        Stopped: a person must act
+//! ```
+
+use pipeline::Instant;
+
+use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN};
+use crate::outbox::{LANES, Lane, Sequence, Sequences, Watermark};
+
+/// What the forwarder wants done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Open a session with Kafka and read the watermark.
+    Connect,
+    /// Read rows of this lane behind this sequence.
+    Load {
+        /// Lane.
+        lane: Lane,
+        /// Rows with a higher sequence.
+        after: Sequence,
+    },
+    /// Send the rows that were loaded, with this watermark in the same transaction.
+    Send {
+        /// The watermark once they are in Kafka.
+        watermark: Watermark,
+    },
+}
+
+/// Why a transfer or a connect failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Kafka is away, or the outcome is unknown: again later.
+    Retry,
+    /// Credentials or rights are refused: again later, a person should know.
+    Refused,
+    /// Another process has this gateway's id: stop, a person must act.
+    Fenced,
+    /// The client library is in a state that only a new session mends.
+    Fatal,
+}
+
+/// What a connect found out about this store's place in Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The store's own watermark, or none yet: goes on in this epoch.
+    Same,
+    /// The store is new, or older than what Kafka has: this new epoch must be durable before a row is sent.
+    NewEpoch(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Paused { until: Instant },
+    Connecting,
+    Ready,
+    Loading { lane: Lane },
+    Loaded { lane: Lane, last: Sequence },
+    Sending { lane: Lane, last: Sequence },
+    Stopped,
+}
+
+/// The forwarder's state.
+#[derive(Clone, Debug)]
+pub struct Forwarder {
+    state: State,
+    epoch: Option<u64>,
+    /// The epoch stands in the store.
+    epoch_durable: bool,
+    sent: Sequences,
+    durable: Sequences,
+    failures: u32,
+    /// The lane below alerts and gaps that went last: the two big ones take turns.
+    last_lane: Lane,
+}
+
+impl Forwarder {
+    /// Starts with what the store holds: its epoch, and the highest sequence of each lane.
+    #[must_use]
+    pub fn new(now: Instant, epoch: Option<u64>, durable: Sequences) -> Self {
+        Self {
+            state: State::Paused { until: now },
+            epoch,
+            epoch_durable: epoch.is_some(),
+            sent: [Sequence(0); LANES],
+            durable,
+            failures: 0,
+            last_lane: Lane::Telemetry,
+        }
+    }
+
+    /// The epoch, once Kafka has been asked.
+    #[must_use]
+    pub fn epoch(&self) -> Option<u64> {
+        self.epoch
+    }
+
+    /// Highest sequence in Kafka, per lane, as far as is known.
+    #[must_use]
+    pub fn sent(&self) -> &Sequences {
+        &self.sent
+    }
+
+    /// Whether rows flow or could flow at once.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        match self.state {
+            State::Ready | State::Loading { .. } | State::Loaded { .. } | State::Sending { .. } => true,
+            State::Paused { .. } | State::Connecting | State::Stopped => false,
+        }
+    }
+
+    /// Whether it waits for a person.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.state == State::Stopped
+    }
+
+    /// Attempts that failed since the last success.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// When [`poll`](Self::poll) will have a step without another event.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Paused { until } => Some(until),
+            State::Connecting
+            | State::Ready
+            | State::Loading { .. }
+            | State::Loaded { .. }
+            | State::Sending { .. }
+            | State::Stopped => None,
+        }
+    }
+
+    /// The next thing to do, if any; each is given once.
+    #[must_use]
+    pub fn poll(&mut self, now: Instant) -> Option<Step> {
+        match self.state {
+            State::Paused { until } if until <= now => {
+                self.state = State::Connecting;
+                Some(Step::Connect)
+            }
+            State::Ready if self.epoch_durable => {
+                let lane = self.next_lane()?;
+                self.state = State::Loading { lane };
+                Some(Step::Load { lane, after: self.sent[lane.index()] })
+            }
+            State::Loaded { lane, last } => {
+                self.state = State::Sending { lane, last };
+                Some(Step::Send { watermark: self.watermark_with(lane, last) })
+            }
+            State::Paused { .. }
+            | State::Connecting
+            | State::Ready
+            | State::Loading { .. }
+            | State::Sending { .. }
+            | State::Stopped => None,
+        }
+    }
+
+    /// Rows up to `sequence` of `lane` are on disk.
+    pub fn handle_durable(&mut self, lane: Lane, sequence: Sequence) {
+        let durable = &mut self.durable[lane.index()];
+        *durable = sequence.max(*durable);
+    }
+
+    /// The session is open; `watermark` is this gateway's record in Kafka, `next` the sequence that
+    /// the store would give out next.
+    pub fn handle_connected(&mut self, watermark: Option<Watermark>, next: Sequence) -> Found {
+        self.state = State::Ready;
+        let ahead = |mark: &Watermark| mark.sequences.iter().any(|sent| *sent >= next.0);
+        let found = match (self.epoch, watermark) {
+            (None, None) => Found::NewEpoch(1),
+            (Some(_), None) => Found::Same,
+            (Some(own), Some(mark)) if own == mark.epoch && !ahead(&mark) => {
+                self.sent = mark.sequences.map(Sequence);
+                return Found::Same;
+            }
+            (Some(own), Some(mark)) if own > mark.epoch => Found::Same,
+            (_, Some(mark)) => Found::NewEpoch(mark.epoch + 1),
+        };
+        self.sent = [Sequence(0); LANES];
+        if let Found::NewEpoch(epoch) = found {
+            self.epoch = Some(epoch);
+            self.epoch_durable = false;
+        }
+        found
+    }
+
+    /// The epoch stands in the store.
+    pub fn handle_epoch_durable(&mut self) {
+        self.epoch_durable = true;
+    }
+
+    /// Rows were loaded, the last with this sequence; `None`: there were none behind the one asked for.
+    pub fn handle_loaded(&mut self, last: Option<Sequence>) {
+        let State::Loading { lane } = self.state else { return };
+        self.state = match last {
+            Some(last) => State::Loaded { lane, last },
+            None => {
+                // The rows were dropped to make room on the disk: nothing is left to send here.
+                self.sent[lane.index()] = self.durable[lane.index()];
+                State::Ready
+            }
+        };
+    }
+
+    /// The transaction with the rows is committed.
+    pub fn handle_sent(&mut self) {
+        let State::Sending { lane, last } = self.state else { return };
+        self.sent[lane.index()] = last;
+        self.last_lane = lane;
+        self.failures = 0;
+        self.state = State::Ready;
+    }
+
+    /// Connect, load or send failed. `random` spreads the attempts of a fleet.
+    pub fn handle_failed(&mut self, now: Instant, failure: Failure, random: u64) {
+        self.failures += 1;
+        self.state = match failure {
+            Failure::Fenced => State::Stopped,
+            Failure::Retry | Failure::Refused | Failure::Fatal => {
+                State::Paused { until: Instant(now.0 + pause_ms(self.failures, random)) }
+            }
+        };
+    }
+
+    fn next_lane(&self) -> Option<Lane> {
+        let has_rows = |lane: &Lane| self.durable[lane.index()] > self.sent[lane.index()];
+        let order = match self.last_lane {
+            Lane::Aggregate => [Lane::Alert, Lane::Gap, Lane::Telemetry, Lane::Aggregate],
+            Lane::Alert | Lane::Gap | Lane::Telemetry => Lane::ALL,
+        };
+        order.into_iter().find(has_rows)
+    }
+
+    fn watermark_with(&self, lane: Lane, last: Sequence) -> Watermark {
+        let mut sequences = self.sent.map(|sequence| sequence.0);
+        sequences[lane.index()] = last.0;
+        Watermark { epoch: self.epoch.unwrap_or(0), sequences }
+    }
+}
+
+/// Doubles from the shortest to the longest pause; the last half of it is chance.
+fn pause_ms(failures: u32, random: u64) -> u64 {
+    let doublings = failures.saturating_sub(1).min(16);
+    let longest = (RETRY_MS_MIN << doublings).min(RETRY_MS_MAX);
+    longest / 2 + random % (longest / 2 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant(1_000);
+
+    fn connected(epoch: Option<u64>, durable: [u64; LANES]) -> Forwarder {
+        let mut forwarder = Forwarder::new(NOW, epoch, durable.map(Sequence));
+        assert_eq!(forwarder.poll(NOW), Some(Step::Connect));
+        assert_eq!(forwarder.poll(NOW), None, "a step is given once");
+        forwarder
+    }
+
+    fn check_transfer(forwarder: &mut Forwarder, lane: Lane, after: u64, last: u64) -> Watermark {
+        let load = Step::Load { lane, after: Sequence(after) };
+        assert_eq!(forwarder.poll(NOW), Some(load));
+        forwarder.handle_loaded(Some(Sequence(last)));
+        let Some(Step::Send { watermark }) = forwarder.poll(NOW) else { panic!("nothing to send") };
+        assert_eq!(forwarder.poll(NOW), None);
+        forwarder.handle_sent();
+        watermark
+    }
+
+    #[test]
+    fn a_fresh_store_takes_the_first_epoch_and_waits_until_it_is_durable() {
+        let mut forwarder = connected(None, [0, 0, 0, 3]);
+        assert_eq!(forwarder.handle_connected(None, Sequence(4)), Found::NewEpoch(1));
+        assert_eq!(forwarder.poll(NOW), None);
+        forwarder.handle_epoch_durable();
+        let watermark = check_transfer(&mut forwarder, Lane::Telemetry, 0, 3);
+        assert_eq!(watermark, Watermark { epoch: 1, sequences: [0, 0, 0, 3] });
+        assert_eq!(forwarder.poll(NOW), None);
+    }
+
+    #[test]
+    fn the_position_comes_from_the_record() {
+        let mut forwarder = connected(Some(2), [7, 0, 8, 9]);
+        let record = Watermark { epoch: 2, sequences: [7, 0, 5, 6] };
+        assert_eq!(forwarder.handle_connected(Some(record), Sequence(10)), Found::Same);
+        check_transfer(&mut forwarder, Lane::Aggregate, 5, 8);
+        check_transfer(&mut forwarder, Lane::Telemetry, 6, 9);
+        assert_eq!(forwarder.poll(NOW), None);
+    }
+
+    #[test]
+    fn a_store_that_is_new_or_older_than_kafka_begins_a_new_epoch() {
+        let record = Some(Watermark { epoch: 5, sequences: [0, 0, 0, 40] });
+        let found = |epoch, next| connected(epoch, [0; LANES]).handle_connected(record, Sequence(next));
+        assert_eq!(found(None, 1), Found::NewEpoch(6));
+        assert_eq!(found(Some(5), 40), Found::NewEpoch(6), "restored from an old copy");
+        assert_eq!(found(Some(5), 41), Found::Same);
+        assert_eq!(found(Some(4), 99), Found::NewEpoch(6));
+        assert_eq!(found(Some(6), 1), Found::Same, "announced, but nothing sent in it yet");
+    }
+
+    #[test]
+    fn alerts_overtake_and_the_big_lanes_take_turns() {
+        let mut forwarder = connected(Some(1), [0, 0, 20, 21]);
+        forwarder.handle_connected(None, Sequence(30));
+        check_transfer(&mut forwarder, Lane::Aggregate, 0, 10);
+        forwarder.handle_durable(Lane::Alert, Sequence(22));
+        check_transfer(&mut forwarder, Lane::Alert, 0, 22);
+        check_transfer(&mut forwarder, Lane::Aggregate, 10, 12);
+        check_transfer(&mut forwarder, Lane::Telemetry, 0, 21);
+        check_transfer(&mut forwarder, Lane::Aggregate, 12, 20);
+        assert_eq!(forwarder.poll(NOW), None);
+    }
+
+    #[test]
+    fn failures_pause_longer_and_longer_and_then_it_connects_again() {
+        let mut forwarder = connected(Some(1), [0, 0, 0, 1]);
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            forwarder.handle_failed(NOW, Failure::Retry, u64::MAX);
+            let until = forwarder.deadline().expect("it pauses");
+            assert_eq!(forwarder.poll(NOW), None);
+            assert_eq!(forwarder.poll(until), Some(Step::Connect));
+            pauses.push(until.0 - NOW.0);
+        }
+        assert!(pauses.is_sorted() && pauses[0] <= RETRY_MS_MIN && pauses[9] <= RETRY_MS_MAX);
+        assert!(pauses[9] >= RETRY_MS_MAX / 2);
+    }
+
+    #[test]
+    fn a_fenced_forwarder_stops() {
+        let mut forwarder = connected(Some(1), [0, 0, 0, 1]);
+        forwarder.handle_failed(NOW, Failure::Fenced, 0);
+        assert!(forwarder.is_stopped());
+        assert_eq!((forwarder.deadline(), forwarder.poll(Instant(u64::MAX))), (None, None));
+    }
+
+    #[test]
+    fn rows_that_were_dropped_are_passed_over() {
+        let mut forwarder = connected(Some(1), [0, 0, 0, 5]);
+        forwarder.handle_connected(None, Sequence(6));
+        assert!(matches!(forwarder.poll(NOW), Some(Step::Load { .. })));
+        forwarder.handle_loaded(None);
+        assert_eq!(forwarder.poll(NOW), None);
+        assert!(forwarder.is_connected());
+    }
+}

@@ -1,0 +1,443 @@
+//! The journal's entries as bytes: the only inputs that the [`machine`](crate::machine) ever sees.
+//!
+//! A *chunk* is what one group commit makes durable. Layout, little-endian:
+//!
+//! ```text
+//! 0  u8   version (1)
+//! 1  u64  position of the first entry
+//! 9  u64  instant before the first entry, ms of engine time
+//! 17 u32  number of entries
+//! 21 ...  entries
+//! -4 u32  CRC-32C of all bytes before it
+//! ```
+//!
+//! An entry is a tag byte, then the advance of engine time since the entry before it (varint, only
+//! where bit 3 of the tag says so), then its own fields. Varints are LEB128; signed ones are zigzag.
+
+use core::fmt;
+
+use pipeline::Instant;
+use wire::Timestamp;
+
+use crate::limits::{CHUNK_BYTES_MAX, DEVICE_BYTES_MAX, PLAN_BYTES_MAX, SIGNAL_BYTES_MAX};
+
+/// First byte of every chunk.
+pub const CHUNK_VERSION: u8 = 1;
+/// Bytes before the first entry.
+pub const CHUNK_HEADER_BYTES: usize = 21;
+/// Bytes behind the last entry.
+pub const CHUNK_TRAILER_BYTES: usize = 4;
+/// Largest entry other than a plan: tag, advance, and two names with their lengths.
+pub const ENTRY_BYTES_MAX: usize = 1 + 10 + 2 + DEVICE_BYTES_MAX + 2 + SIGNAL_BYTES_MAX;
+
+const _: () = assert!(CHUNK_HEADER_BYTES + PLAN_BYTES_MAX + 16 + CHUNK_TRAILER_BYTES <= CHUNK_BYTES_MAX);
+
+/// Number of an entry since the journal began; it grows by one with each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+/// One input of the machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Entry<'a> {
+    /// The process started. Engine time goes on from where the journal ends.
+    Boot {
+        /// Wall clock minus engine time, ms.
+        offset_ms: i64,
+    },
+    /// The wall clock was set, or drifted away from engine time.
+    Clock {
+        /// Wall clock minus engine time, ms, from here on.
+        offset_ms: i64,
+    },
+    /// A sensor was seen for the first time.
+    Sensor {
+        /// Device, as the topic mapping names it.
+        device: &'a str,
+        /// Signal of the device.
+        signal: &'a str,
+    },
+    /// What follows came in one QoS 1 or 2 message with this fingerprint.
+    Delivery {
+        /// Client, packet id and payload, hashed: see [`deliveries`](crate::deliveries).
+        fingerprint: u64,
+    },
+    /// One reading of one sensor, as it was sent.
+    Reading {
+        /// Which sensor.
+        sensor: u16,
+        /// Time by the sensor's clock, if the payload carried one.
+        time: Option<Timestamp>,
+        /// The raw value.
+        value: f64,
+    },
+    /// A deadline of the pipeline came.
+    Tick,
+    /// The pipeline's plan was replaced by this one (postcard bytes of `pipeline::Plan`).
+    Plan {
+        /// The plan, encoded.
+        bytes: &'a [u8],
+    },
+}
+
+/// The chunk had no room for the entry; nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Why bytes are not a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Shorter than header and trailer, or an entry ends early.
+    #[error("truncated at byte {0}")]
+    Truncated(usize),
+    /// A version that this program does not know.
+    #[error("version {0} is not known")]
+    Version(u8),
+    /// The checksum does not match.
+    #[error("checksum mismatch")]
+    Checksum,
+    /// An entry has an unknown tag or an impossible field.
+    #[error("entry at byte {0} is not valid")]
+    Entry(usize),
+}
+
+const TAG_BOOT: u8 = 0;
+const TAG_CLOCK: u8 = 1;
+const TAG_SENSOR: u8 = 2;
+const TAG_DELIVERY: u8 = 3;
+const TAG_READING: u8 = 4;
+const TAG_TICK: u8 = 5;
+const TAG_PLAN: u8 = 6;
+const TAG_MASK: u8 = 0b0000_0111;
+const FLAG_ADVANCE: u8 = 0b0000_1000;
+/// Reading: the payload carried a time.
+const FLAG_TIME: u8 = 0b0001_0000;
+/// Reading: the value is stored as f32, which holds it exactly.
+const FLAG_SINGLE: u8 = 0b0010_0000;
+
+/// Writes one chunk into a buffer that keeps its capacity over many chunks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChunkWriter {
+    first: Position,
+    count: u32,
+    instant: Instant,
+}
+
+impl ChunkWriter {
+    /// Begins a chunk in `bytes`, which is cleared.
+    pub fn begin(bytes: &mut Vec<u8>, first: Position, instant: Instant) -> Self {
+        bytes.clear();
+        bytes.push(CHUNK_VERSION);
+        bytes.extend_from_slice(&first.0.to_le_bytes());
+        bytes.extend_from_slice(&instant.0.to_le_bytes());
+        bytes.extend_from_slice(&0u32.to_le_bytes());
+        Self { first, count: 0, instant }
+    }
+
+    /// Position of the next entry.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        Position(self.first.0 + u64::from(self.count))
+    }
+
+    /// Number of entries written.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Appends `entry`, which happened at `instant` when the wall clock stood at `wall`
+    /// ([`wall_at`] the same offset that the reader will follow).
+    ///
+    /// # Errors
+    /// [`Full`] if the buffer's capacity does not hold it.
+    pub fn push(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        instant: Instant,
+        wall: Timestamp,
+        entry: &Entry<'_>,
+    ) -> Result<(), Full> {
+        let needed = match entry {
+            Entry::Plan { bytes } => bytes.len() + 16,
+            _ => ENTRY_BYTES_MAX,
+        };
+        if bytes.capacity() - bytes.len() < needed + CHUNK_TRAILER_BYTES {
+            return Err(Full);
+        }
+        let advance = instant.0.saturating_sub(self.instant.0);
+        self.instant = Instant(self.instant.0 + advance);
+        self.count += 1;
+        write_entry(bytes, advance, wall, entry);
+        Ok(())
+    }
+
+    /// Completes the chunk: count and checksum.
+    pub fn finish(&self, bytes: &mut Vec<u8>) {
+        bytes[17..CHUNK_HEADER_BYTES].copy_from_slice(&self.count.to_le_bytes());
+        let checksum = wire::crc32c(bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+fn write_entry(bytes: &mut Vec<u8>, advance: u64, wall: Timestamp, entry: &Entry<'_>) {
+    let at = bytes.len();
+    bytes.push(0);
+    let mut flags = 0;
+    if advance > 0 {
+        flags |= FLAG_ADVANCE;
+        write_varint(bytes, advance);
+    }
+    bytes[at] = flags
+        | match *entry {
+            Entry::Boot { offset_ms } => {
+                write_varint(bytes, zigzag(offset_ms));
+                TAG_BOOT
+            }
+            Entry::Clock { offset_ms } => {
+                write_varint(bytes, zigzag(offset_ms));
+                TAG_CLOCK
+            }
+            Entry::Sensor { device, signal } => {
+                write_slice(bytes, device.as_bytes());
+                write_slice(bytes, signal.as_bytes());
+                TAG_SENSOR
+            }
+            Entry::Delivery { fingerprint } => {
+                bytes.extend_from_slice(&fingerprint.to_le_bytes());
+                TAG_DELIVERY
+            }
+            Entry::Reading { sensor, time, value } => write_reading(bytes, wall, sensor, time, value),
+            Entry::Tick => TAG_TICK,
+            Entry::Plan { bytes: plan } => {
+                write_slice(bytes, plan);
+                TAG_PLAN
+            }
+        };
+}
+
+fn write_reading(
+    bytes: &mut Vec<u8>,
+    wall: Timestamp,
+    sensor: u16,
+    time: Option<Timestamp>,
+    value: f64,
+) -> u8 {
+    let mut tag = TAG_READING;
+    write_varint(bytes, u64::from(sensor));
+    if let Some(time) = time {
+        tag |= FLAG_TIME;
+        write_varint(bytes, zigzag(time.0.wrapping_sub(wall.0)));
+    }
+    let single = value as f32;
+    if f64::from(single).to_bits() == value.to_bits() {
+        tag |= FLAG_SINGLE;
+        bytes.extend_from_slice(&single.to_le_bytes());
+    } else {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    tag
+}
+
+/// Reads the entries of one chunk, each with the engine time at which it happened.
+///
+/// The reader follows [`Entry::Boot`] and [`Entry::Clock`] to know the wall clock, which sensor
+/// times are written against; `offset_ms` is what held before the chunk.
+#[derive(Clone, Debug)]
+pub struct ChunkReader<'a> {
+    body: &'a [u8],
+    at: usize,
+    first: Position,
+    left: u32,
+    instant: Instant,
+    offset_ms: i64,
+}
+
+impl<'a> ChunkReader<'a> {
+    /// Checks the frame of `bytes`.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is not a whole chunk of a known version.
+    pub fn new(bytes: &'a [u8], offset_ms: i64) -> Result<Self, Malformed> {
+        if bytes.len() < CHUNK_HEADER_BYTES + CHUNK_TRAILER_BYTES {
+            return Err(Malformed::Truncated(bytes.len()));
+        }
+        if bytes[0] != CHUNK_VERSION {
+            return Err(Malformed::Version(bytes[0]));
+        }
+        let (body, trailer) = bytes.split_at(bytes.len() - CHUNK_TRAILER_BYTES);
+        if wire::crc32c(body).to_le_bytes() != trailer {
+            return Err(Malformed::Checksum);
+        }
+        Ok(Self {
+            body,
+            at: CHUNK_HEADER_BYTES,
+            first: Position(u64_at(body, 1)),
+            left: u32::from_le_bytes([body[17], body[18], body[19], body[20]]),
+            instant: Instant(u64_at(body, 9)),
+            offset_ms,
+        })
+    }
+
+    /// Position of the chunk's first entry.
+    #[must_use]
+    pub fn first(&self) -> Position {
+        self.first
+    }
+
+    /// Position behind the chunk's last entry.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        Position(self.first.0 + u64::from(self.left))
+    }
+
+    /// Wall clock minus engine time after the entries read so far, ms.
+    #[must_use]
+    pub fn offset_ms(&self) -> i64 {
+        self.offset_ms
+    }
+
+    fn read(&mut self) -> Result<(Instant, Entry<'a>), Malformed> {
+        let start = self.at;
+        let tag = self.take(1)?[0];
+        if tag & FLAG_ADVANCE != 0 {
+            let advance = self.varint()?;
+            self.instant =
+                Instant(self.instant.0.checked_add(advance).ok_or(Malformed::Entry(start))?);
+        }
+        let entry = match tag & TAG_MASK {
+            TAG_BOOT | TAG_CLOCK => {
+                self.offset_ms = unzigzag(self.varint()?);
+                let offset_ms = self.offset_ms;
+                if tag & TAG_MASK == TAG_BOOT {
+                    Entry::Boot { offset_ms }
+                } else {
+                    Entry::Clock { offset_ms }
+                }
+            }
+            TAG_SENSOR => {
+                Entry::Sensor { device: self.text(DEVICE_BYTES_MAX)?, signal: self.text(SIGNAL_BYTES_MAX)? }
+            }
+            TAG_DELIVERY => Entry::Delivery { fingerprint: u64_at(self.take(8)?, 0) },
+            TAG_READING => self.reading(tag)?,
+            TAG_TICK => Entry::Tick,
+            TAG_PLAN => Entry::Plan { bytes: self.slice(PLAN_BYTES_MAX)? },
+            _ => return Err(Malformed::Entry(start)),
+        };
+        Ok((self.instant, entry))
+    }
+
+    fn reading(&mut self, tag: u8) -> Result<Entry<'a>, Malformed> {
+        let start = self.at;
+        let sensor = u16::try_from(self.varint()?).map_err(|_| Malformed::Entry(start))?;
+        let time = if tag & FLAG_TIME != 0 {
+            let wall_ms = wall_at(self.instant, self.offset_ms).0;
+            Some(Timestamp(wall_ms.wrapping_add(unzigzag(self.varint()?))))
+        } else {
+            None
+        };
+        let value = if tag & FLAG_SINGLE != 0 {
+            let bytes = self.take(4)?;
+            f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        } else {
+            f64::from_bits(u64_at(self.take(8)?, 0))
+        };
+        Ok(Entry::Reading { sensor, time, value })
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let end = self.at.checked_add(len).ok_or(Malformed::Truncated(self.at))?;
+        let bytes = self.body.get(self.at..end).ok_or(Malformed::Truncated(self.at))?;
+        self.at = end;
+        Ok(bytes)
+    }
+
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        let start = self.at;
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(Malformed::Entry(start));
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(Malformed::Entry(start))
+    }
+
+    fn slice(&mut self, len_max: usize) -> Result<&'a [u8], Malformed> {
+        let start = self.at;
+        let len = usize::try_from(self.varint()?).map_err(|_| Malformed::Entry(start))?;
+        if len > len_max {
+            return Err(Malformed::Entry(start));
+        }
+        self.take(len)
+    }
+
+    fn text(&mut self, len_max: usize) -> Result<&'a str, Malformed> {
+        let start = self.at;
+        core::str::from_utf8(self.slice(len_max)?).map_err(|_| Malformed::Entry(start))
+    }
+}
+
+impl<'a> Iterator for ChunkReader<'a> {
+    type Item = Result<(Instant, Entry<'a>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        let item = self.read();
+        if item.is_err() {
+            self.left = 0;
+        }
+        self.first = Position(self.first.0 + 1);
+        Some(item)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Wall clock at `instant`, given wall clock minus engine time.
+#[must_use]
+pub fn wall_at(instant: Instant, offset_ms: i64) -> Timestamp {
+    Timestamp((instant.0 as i64).wrapping_add(offset_ms))
+}
+
+fn write_slice(bytes: &mut Vec<u8>, slice: &[u8]) {
+    write_varint(bytes, slice.len() as u64);
+    bytes.extend_from_slice(slice);
+}
+
+fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(word)
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Every bound of the gateway outside of the broker and the pipeline, with the reason for its number.
+//!
+//! The bill that these make is summed in [`bill`](crate::bill) and printed at start.
+
+/// Longest device name, bytes: as in the pipeline's sensor table.
+pub const DEVICE_BYTES_MAX: usize = pipeline::limits::DEVICE_BYTES_MAX;
+/// Longest signal name, bytes: as in the pipeline's sensor table.
+pub const SIGNAL_BYTES_MAX: usize = pipeline::limits::SIGNAL_BYTES_MAX;
+
+/// Readings in one message: a device with more signals than this sends two messages.
+pub const READINGS_PER_MESSAGE_MAX: usize = 64;
+
+/// Topic mappings in the config: each is tried in turn for every message.
+pub const MAPPINGS_MAX: usize = 32;
+/// Levels of a mapping: MQTT allows more, no site has been seen with more.
+pub const MAPPING_LEVELS_MAX: usize = 12;
+
+/// Largest plan as postcard bytes: `RULES_MAX` rules of at most 300 bytes.
+pub const PLAN_BYTES_MAX: usize = 128 * 1024;
+/// Largest chunk of the journal. At 20 bytes a reading this holds 25 000 readings: two seconds of a
+/// stalled disk at 12 000 readings a second.
+pub const CHUNK_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of sealed batches and alerts that one commit carries: two full batches and the alerts of a burst.
+pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 1024 * 1024;
+/// Sealed batches and alerts that one commit carries.
+pub const OUTBOX_ROWS_PER_COMMIT_MAX: usize = 4 * 1024;
+/// Bytes of broker state (retained messages, sessions) that one commit carries.
+pub const MUTATION_BYTES_PER_COMMIT_MAX: usize = 512 * 1024;
+/// Changes of broker state that one commit carries.
+pub const MUTATIONS_PER_COMMIT_MAX: usize = 8 * 1024;
+/// Room in the outbox arena that one entry may need: a batch of each kind, the alerts and summaries it causes.
+pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 2 * pipeline::limits::BATCH_BYTES_MAX + 8 * 1024;
+/// Commits in memory: one gathers while the other is on its way to the disk.
+pub const COMMITS_MAX: usize = 2;
+
+/// Acknowledgements that wait for the disk. Full means: no more is read from the publishers.
+pub const ACKS_PENDING_MAX: usize = 64 * 1024;
+
+/// Fingerprints of messages taken lately; with 8 bytes each they are in every checkpoint.
+pub const DELIVERIES_MAX: usize = 16 * 1024;
+/// How many of a client's latest messages may be redelivered: twice its receive maximum.
+pub const DELIVERIES_PER_CLIENT: usize = 256;
+
+/// Events that wait for the engine.
+pub const EVENTS_MAX: usize = 1024;
+/// Events that the engine takes in one turn before it lets the connections write.
+pub const EVENTS_PER_TURN_MAX: usize = 128;
+
+/// Buffer in which a connection's bytes cross to the engine.
+pub const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Rows and bytes of one transfer to Kafka. One transaction of this size takes well under a second.
+pub const TRANSFER_ROWS_MAX: usize = 512;
+/// See [`TRANSFER_ROWS_MAX`].
+pub const TRANSFER_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// First pause after a failed transfer, ms.
+pub const RETRY_MS_MIN: u64 = 500;
+/// Longest pause after repeated failures, ms: a returning Kafka is found within this.
+pub const RETRY_MS_MAX: u64 = 30_000;
+
+/// Difference between wall clock and engine time that is written into the journal, ms.
+pub const CLOCK_STEP_MS: i64 = 50;
+/// Longest text of a payload that is quoted on the errors topic, bytes.
+pub const ERROR_PAYLOAD_BYTES_MAX: usize = 256;
+
+/// Bytes on loan for packets larger than a receive buffer, over all connections.
+pub const LARGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// A packet that has begun must be whole within this time, ms.
+pub const PACKET_TIMEOUT_MS: u64 = 30_000;
+/// A peer must take bytes within this time once its socket is full, ms.
+pub const SLOW_READER_TIMEOUT_MS: u64 = 30_000;
+/// Capacity that an idle connection keeps for what it will send, bytes.
+pub const OUTBOUND_KEPT_BYTES: usize = 512;
+
+const _: () = {
+    assert!(OUTBOX_BYTES_PER_ENTRY_MAX <= OUTBOX_BYTES_PER_COMMIT_MAX);
+    assert!(PLAN_BYTES_MAX < CHUNK_BYTES_MAX);
+    assert!(DELIVERIES_PER_CLIENT < DELIVERIES_MAX);
+    assert!(pipeline::limits::BATCH_BYTES_MAX <= TRANSFER_BYTES_MAX);
+};
