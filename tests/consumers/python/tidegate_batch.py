@@ -1,0 +1,406 @@
+#!/usr/bin/env python3
+"""Reads the messages that Tidegate writes into Kafka: a second reader of the format in gateway/wire/FORMAT.md, made from that
+paper alone, in plain Python. Copy this file into a consumer of your own.
+
+    from tidegate_batch import decode
+    message = decode(record.value())      # raises Malformed
+    for row in message.items: ...
+
+As a program it prints one JSON object for each item of the messages it is given:
+
+    tidegate_batch.py FILE...             # one message in each file
+    kcat -C -b HOST -t edge.aggregates -e -q -f '%R%s' | tidegate_batch.py --framed
+"""
+
+import json
+import math
+import struct
+import sys
+from dataclasses import asdict, dataclass
+from typing import Iterator, List, Optional, Union
+
+VERSION = 1
+KINDS = {1: "telemetry", 2: "aggregates", 3: "alert", 4: "gap"}
+QUALITIES = ("good", "uncertain", "bad", "bad")
+REASONS = (
+    "out_of_range", "not_finite", "late", "time_repaired", "future", "arrival_time", "spike", "stuck", "filled", "unit",
+    "sentinel", "noisy", "clock_unsynced",
+)
+LANES = {1: "telemetry", 2: "aggregates", 3: "alerts"}
+GAP_REASONS = ("thinned", "dropped", "corrupt", "refused", "purged")
+SEVERITIES = ("info", "warning", "critical")
+STATES = ("raised", "cleared")
+
+
+class Malformed(ValueError):
+    """These are not the bytes of a message, or they were changed on their way."""
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What a sensor is called; the id is its place in the table of its gateway."""
+
+    id: int
+    device: str
+    signal: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A reading: as it was sent (raw) and once cleaned (value). Times are ms since the Unix epoch."""
+
+    sensor: Sensor
+    time_ms: int
+    arrival_ms: int
+    raw: Optional[float]
+    value: Optional[float]
+    quality: str
+    reasons: List[str]
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The statistics of at least one value."""
+
+    n: int
+    covered_ms: int
+    first_at_ms: int
+    last_at_ms: int
+    mean: float
+    m2: float
+    min: float
+    max: float
+    first: float
+    last: float
+    integral: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of one window; of several of the same window the one with the highest revision holds."""
+
+    sensor: Sensor
+    kind: str
+    start_ms: int
+    length_ms: int
+    stats: Optional[Stats]
+    uncertain: int
+    bad: int
+    ewma: Optional[float]
+    revision: int
+    partial: bool
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A rule that is broken, or holds again."""
+
+    id: int
+    sensor: Sensor
+    rule: str
+    state: str
+    severity: str
+    at_ms: int
+    since_ms: int
+    value: Optional[float]
+    limit: Optional[float]
+    why: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A range of sequences that will never come."""
+
+    lane: str
+    reason: str
+    first: int
+    last: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Message:
+    """A decoded message: who wrote it, when, and what is in it."""
+
+    kind: str
+    gateway: str
+    at_ms: int
+    items: List[Union[Row, Summary, Alert, Gap]]
+
+
+def decode(message: bytes) -> Message:
+    """Reads one message, which is the value of one Kafka record. Raises Malformed."""
+    if not message:
+        raise Malformed("the message is empty")
+    if message[0] != VERSION:
+        raise Malformed(f"format version {message[0]} is not known here")
+    if len(message) < 5 or crc32c(message[:-4]) != int.from_bytes(message[-4:], "little"):
+        raise Malformed("the checksum differs")
+    cursor = Cursor(message[:-4])
+    cursor.byte()
+    kind = named(KINDS, cursor.byte(), "kind")
+    gateway = cursor.text()
+    at_ms = cursor.signed()
+    items = list(BODIES[kind](cursor, at_ms))
+    if cursor.rest():
+        raise Malformed("bytes are left over behind the message")
+    return Message(kind, gateway, at_ms, items)
+
+
+# --- the bodies -------------------------------------------------------------------------------------------------------
+
+
+def read_telemetry(body: "Cursor", base: int) -> Iterator[Row]:
+    """The dictionary, then a section for each column; a row takes one item out of each."""
+    dictionary, marks, times, lags, values, raws = (body.section() for _ in range(6))
+    mark = runs(marks)
+    while dictionary.rest():
+        sensor, count = read_group(dictionary)
+        time_of = times_of_sensor(times, base)
+        lag_of = lags_of_sensor(lags)
+        value_of, raw_of = Numbers(values), Numbers(raws)
+        for _ in range(count):
+            flags, content = divmod(next(mark), 8)
+            time_ms = next(time_of)
+            arrival_ms = wrapped(time_ms + next(lag_of))
+            value = value_of.read() if content in (0, 2, 3) else None
+            if content > 4:
+                raise Malformed(f"kind of content {content}")
+            raw = value if content == 0 else raw_of.read() if content in (1, 2) else None
+            yield Row(sensor, time_ms, arrival_ms, raw, value, QUALITIES[flags & 3], reasons_of(flags >> 2))
+    if any(column.rest() for column in (marks, times, lags, values, raws)):
+        raise Malformed("a column is longer than the dictionary says")
+
+
+def reasons_of(bits: int) -> List[str]:
+    return [name for bit, name in enumerate(REASONS) if bits >> bit & 1]
+
+
+def runs(marks: "Cursor") -> Iterator[int]:
+    while True:
+        count, mark = marks.unsigned(), marks.unsigned()
+        if count == 0:
+            raise Malformed("empty run of marks")
+        for _ in range(count):
+            yield mark
+
+
+def times_of_sensor(times: "Cursor", base: int) -> Iterator[int]:
+    """The first time as difference to the base, the period, then each step as difference to the period."""
+    time = wrapped(base + times.signed())
+    period = times.signed()
+    while True:
+        yield time
+        time = wrapped(time + wrapped(times.signed() + period))
+
+
+def lags_of_sensor(lags: "Cursor") -> Iterator[int]:
+    """Arrival less time: one for all readings of the sensor, or the difference to the one before."""
+    each = lags.byte()
+    if each > 1:
+        raise Malformed(f"kind of lag column {each}")
+    lag = 0 if each else lags.signed()
+    while True:
+        if each:
+            lag = wrapped(lag + lags.signed())
+        yield lag
+
+
+class Numbers:
+    """The numbers of one sensor: differences of whole numbers over a power of ten, or plain floats."""
+
+    def __init__(self, column: "Cursor"):
+        self.column = column
+        self.scale = None
+        self.whole = 0
+
+    def read(self) -> float:
+        if self.scale is None:
+            self.scale = self.column.byte()
+        if self.scale == 0xFF:
+            return self.column.float()
+        if self.scale > 9:
+            raise Malformed(f"scale {self.scale}")
+        self.whole = wrapped(self.whole + self.column.signed())
+        # A double divided by a double, as the writer does it; whole numbers above 2**53 never occur.
+        return float(self.whole) / float(10**self.scale)
+
+
+def read_aggregates(body: "Cursor", base: int) -> Iterator[Summary]:
+    while body.rest():
+        sensor, count = read_group(body)
+        for _ in range(count):
+            yield read_summary(body, base, sensor)
+
+
+def read_summary(body: "Cursor", base: int, sensor: Sensor) -> Summary:
+    marks = body.byte()
+    if marks > 15:
+        raise Malformed(f"marks of a summary {marks}")
+    start_ms = wrapped(base + body.signed())
+    length_ms, revision, uncertain, bad = (body.unsigned() for _ in range(4))
+    stats = read_stats(body, start_ms) if marks & 4 else None
+    ewma = body.float() if marks & 8 else None
+    kind = "sliding" if marks & 1 else "tumbling"
+    return Summary(sensor, kind, start_ms, length_ms, stats, uncertain, bad, ewma, revision, bool(marks & 2))
+
+
+def read_stats(body: "Cursor", start_ms: int) -> Stats:
+    n, covered_ms = body.unsigned(), body.unsigned()
+    if n == 0:
+        raise Malformed("statistics of no value")
+    first_at_ms, last_at_ms = wrapped(start_ms + body.signed()), wrapped(start_ms + body.signed())
+    return Stats(n, covered_ms, first_at_ms, last_at_ms, *(body.float() for _ in range(7)))
+
+
+def read_alert(body: "Cursor", at_ms: int) -> Iterator[Alert]:
+    identity, sensor_id = body.unsigned(), body.unsigned()
+    sensor = Sensor(sensor_id, body.text(), body.text(), body.text())
+    rule = body.text()
+    state, severity = named(STATES, body.byte(), "state"), named(SEVERITIES, body.byte(), "severity")
+    since_ms = wrapped(at_ms + body.signed())
+    yield Alert(identity, sensor, rule, state, severity, at_ms, since_ms, body.option(), body.option(), body.text())
+
+
+def read_gap(body: "Cursor", _at_ms: int) -> Iterator[Gap]:
+    lane, reason = named(LANES, body.byte(), "lane"), named(GAP_REASONS, body.byte(), "reason of a gap")
+    yield Gap(lane, reason, body.unsigned(), body.unsigned(), body.unsigned())
+
+
+BODIES = {"telemetry": read_telemetry, "aggregates": read_aggregates, "alert": read_alert, "gap": read_gap}
+
+
+def read_group(cursor: "Cursor"):
+    """A sensor, and how many items of it follow."""
+    sensor = Sensor(cursor.unsigned(), cursor.text(), cursor.text(), cursor.text())
+    count = cursor.unsigned()
+    if count == 0:
+        raise Malformed("sensor without items")
+    return sensor, count
+
+
+# --- the smallest parts, in postcard's encoding -----------------------------------------------------------------------
+
+
+class Cursor:
+    """Takes parts off the front of bytes."""
+
+    def __init__(self, data: bytes):
+        self.data = data
+        self.at = 0
+
+    def rest(self) -> int:
+        return len(self.data) - self.at
+
+    def take(self, count: int) -> bytes:
+        if count > self.rest():
+            raise Malformed("the message is cut short")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def unsigned(self) -> int:
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if value >> 64:
+                    break
+                return value
+        raise Malformed("number above 64 bits")
+
+    def signed(self) -> int:
+        value = self.unsigned()
+        return value >> 1 ^ -(value & 1)
+
+    def float(self) -> float:
+        return struct.unpack("<d", self.take(8))[0]
+
+    def option(self) -> Optional[float]:
+        mark = self.byte()
+        if mark > 1:
+            raise Malformed("mark of an optional number")
+        return self.float() if mark else None
+
+    def text(self) -> str:
+        try:
+            return self.take(self.unsigned()).decode()
+        except UnicodeDecodeError as error:
+            raise Malformed("text that is not UTF-8") from error
+
+    def section(self) -> "Cursor":
+        return Cursor(self.take(int.from_bytes(self.take(4), "little")))
+
+
+def wrapped(value: int) -> int:
+    """As a signed number of 64 bits: sums of times wrap around."""
+    return (value + 2**63) % 2**64 - 2**63
+
+
+def named(names, code: int, part: str) -> str:
+    try:
+        return names[code]
+    except (KeyError, IndexError):
+        raise Malformed(f"{part} {code}") from None
+
+
+def _crc_table():
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        yield byte
+
+
+CRC_TABLE = tuple(_crc_table())
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C (Castagnoli)."""
+    rest = 0xFFFFFFFF
+    for byte in data:
+        rest = rest >> 8 ^ CRC_TABLE[(rest ^ byte) & 0xFF]
+    return rest ^ 0xFFFFFFFF
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+def framed(stream) -> Iterator[bytes]:
+    """Records with their length before them, four bytes, the most significant first, as kcat's %R%s writes them."""
+    while head := stream.read(4):
+        length = struct.unpack(">i", head)[0]
+        if length >= 0:
+            yield stream.read(length)
+
+
+def printable(value):
+    """JSON has no NaN and no infinity: they become text."""
+    if isinstance(value, dict):
+        return {key: printable(inner) for key, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def main(arguments: List[str]) -> int:
+    if arguments in (["-h"], ["--help"]) or not arguments:
+        print(__doc__)
+        return 0 if arguments else 64
+    if arguments == ["--framed"]:
+        messages = framed(sys.stdin.buffer)
+    else:
+        messages = (open(path, "rb").read() for path in arguments)
+    for bytes_of_message in messages:
+        message = decode(bytes_of_message)
+        for item in message.items:
+            fields = {"message": message.kind, "gateway": message.gateway, "sealed_ms": message.at_ms, **asdict(item)}
+            print(json.dumps(printable(fields)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

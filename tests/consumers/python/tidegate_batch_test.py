@@ -1,0 +1,94 @@
+"""The reader against bytes made by hand, and against bytes that no writer makes."""
+
+import io
+import struct
+import unittest
+
+import tidegate_batch as batch
+
+
+def sealed(body: str) -> bytes:
+    """The message whose bytes up to the checksum are given as hex."""
+    front = bytes.fromhex(body)
+    return front + struct.pack("<I", batch.crc32c(front))
+
+
+# Version 1, kind 4, "box", time -5; lane telemetry, dropped, sequences 7 to 300, 12 readings.
+GAP = sealed("01 04 03 626f78 09" "01 01 07 ac02 0c")
+
+
+class DecodeTest(unittest.TestCase):
+    def refused(self, message: bytes, why: str):
+        with self.assertRaisesRegex(batch.Malformed, why):
+            batch.decode(message)
+
+    def test_a_gap_is_read(self):
+        gap = batch.Gap("telemetry", "dropped", 7, 300, 12)
+        self.assertEqual(batch.decode(GAP), batch.Message("gap", "box", -5, [gap]))
+
+    def test_rows_take_one_item_of_each_column(self):
+        dictionary = "02 0470756d70 0474656d70 00 02"  # sensor 2, pump, temp, no unit, two rows
+        marks = "01 00 01 31"  # as sent and good; then refused, bad, out of range
+        times = "00 d00f 00"  # at the base, period 1000, then exactly one period later
+        lags = "00 06"  # always 3 ms
+        values = "01 ae03"  # one decimal: 21.5
+        raws = "00 ce0f"  # whole: 999
+        columns = (dictionary, marks, times, lags, values, raws)
+        sections = (struct.pack("<I", len(bytes.fromhex(column))).hex() + column for column in columns)
+        message = batch.decode(sealed("01 01 03 626f78 c801" + "".join(sections)))
+        sensor = batch.Sensor(2, "pump", "temp", "")
+        self.assertEqual(
+            message.items,
+            [
+                batch.Row(sensor, 100, 103, 21.5, 21.5, "good", []),
+                batch.Row(sensor, 1100, 1103, 999.0, None, "bad", ["out_of_range"]),
+            ],
+        )
+
+    def test_any_changed_bit_is_noticed(self):
+        for bit in range(len(GAP) * 8):
+            changed = bytearray(GAP)
+            changed[bit // 8] ^= 1 << bit % 8
+            self.refused(bytes(changed), "version|checksum")
+
+    def test_any_cut_is_noticed(self):
+        for length in range(len(GAP)):
+            self.refused(GAP[:length], "empty|checksum")
+
+    def test_what_no_writer_makes_is_refused(self):
+        for body, why in [
+            ("01 09 00 00", "kind 9"),
+            ("01 04 00 00 09 00 00 00 00", "lane 9"),
+            ("01 04 00 00 01 00 00 00", "cut short"),
+            ("01 04 00 00 01 00 00 00 00 00", "left over"),
+            ("01 04 01 ff 00", "UTF-8"),
+            ("01 04 00" + "ff" * 9 + "02", "above 64 bits"),
+            ("01 02 00 00 00 00 00 00 00", "without items"),
+            ("01 02 00 00 00 00 00 00 01 10", "marks of a summary"),
+        ]:
+            self.refused(sealed(body), why)
+
+    def test_numbers_of_64_bits_come_back(self):
+        for number in [0, -1, 2**63 - 1, -(2**63)]:
+            zigzag = (number << 1 ^ number >> 63) % 2**64
+            encoded = bytearray()
+            while zigzag >= 0x80:
+                encoded.append(zigzag & 0x7F | 0x80)
+                zigzag >>= 7
+            encoded.append(zigzag)
+            self.assertEqual(batch.Cursor(bytes(encoded)).signed(), number)
+
+    def test_the_checksum_is_that_of_rfc_3720(self):
+        for data, expected in [(b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43)]:
+            self.assertEqual(batch.crc32c(data), expected)
+
+
+class FramedTest(unittest.TestCase):
+    def test_records_of_kcat_are_taken_apart(self):
+        records = [(2, b"ab"), (-1, b""), (0, b""), (1, b"c")]
+        stream = io.BytesIO(b"".join(struct.pack(">i", length) + record for length, record in records))
+        self.assertEqual(list(batch.framed(stream)), [b"ab", b"", b"c"])
+
+
+if __name__ == "__main__":
+    unittest.main()
