@@ -1,2 +1,51 @@
-//! Placeholder.
+//! Readings become values, averages, alerts and batches, in memory that the caller gives at the start.
+//!
+//! # The order of the stages
+//! duplicate → time → range → *tap A: thresholds* → windows → batch. A duplicate is dropped; every other reading, however bad
+//! or late, comes out in exactly one row of one telemetry batch, with its quality and the reasons. Only good values move
+//! thresholds; good and uncertain ones are averaged.
+//!
+//! # Two contracts
+//! 1. *Poll:* after every `handle_*`, ask for the [`deadline`](Pipeline::deadline), and call
+//!    [`handle_timeout`](Pipeline::handle_timeout) when it has come. Too early costs a little time, too late lets alerts and
+//!    summaries wait.
+//! 2. *Time first:* an input at `now` meets the state as of `now`: what is due by then happens before it.
+//!
+//! The pipeline is a pure function of its calls: the same calls give the same outputs, the same checkpoint and the same
+//! [`digest`](Pipeline::digest), on every machine. It reads no clock and allocates nothing.
 #![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod pipeline;
+mod output;
+mod memory;
+mod time;
+mod clean;
+mod window;
+mod ewma;
+mod alarm;
+mod batch;
+mod sensor;
+mod names;
+mod timers;
+mod link;
+mod checkpoint;
+
+pub mod config;
+pub mod counters;
+pub mod glob;
+pub mod limits;
+
+pub use batch::OpenRow;
+pub use checkpoint::{RestoreError, checkpoint_bytes_max};
+pub use config::Plan;
+pub use counters::Counters;
+pub use link::Link;
+pub use memory::{Borrowed, Memory, Misfit, Parts};
+pub use output::{BatchKind, Emit, Output};
+pub use pipeline::{Pipeline, Reading, Refused, Unusable, Verdict};
+pub use sensor::{Counts, Sensor, SensorStatus};
+pub use time::{Instant, Now};
+pub use window::Pane;

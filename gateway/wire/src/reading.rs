@@ -122,7 +122,7 @@ impl fmt::Debug for Flags {
 }
 
 /// The numbers of a row: what was sent, and what it became.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Content {
     /// The value is the reading as it was sent, bit for bit.
     AsSent(f64),
@@ -138,6 +138,7 @@ pub enum Content {
     /// The value was filled in, or what was sent is not kept.
     Filled(f64),
     /// The reading has no value, and what was sent is not kept.
+    #[default]
     Nothing,
 }
 
@@ -162,7 +163,7 @@ impl Content {
 }
 
 /// One row of a telemetry batch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// When it was measured, by the sensor's clock, or by the gateway's where the reasons say so.
     pub time: Timestamp,

@@ -8,9 +8,12 @@ use crate::stats::Stats;
 use serde::{Deserialize, Serialize};
 
 /// How windows of one kind follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum WindowKind {
     /// End to end.
+    #[default]
     Tumbling = 0,
     /// One every hop; they overlap.
     Sliding = 1,
@@ -18,7 +21,9 @@ pub enum WindowKind {
 
 /// A span of event time, half open: a reading at its end belongs to the next one. Starts are multiples of the hop (for
 /// tumbling windows: of the length) since the Unix epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Window {
     /// Its first instant, by the sensor's clock.
     pub start: Timestamp,
@@ -29,7 +34,7 @@ pub struct Window {
 }
 
 /// What became of one window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Whose window it is.
     pub sensor: SensorId,

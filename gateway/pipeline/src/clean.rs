@@ -1,0 +1,103 @@
+//! The first stages: which reading is a duplicate, which time holds, which value is possible.
+
+use crate::config::SensorConfig;
+use crate::limits::{RECENT_MAX, TIME_MS_MAX, TIME_MS_MIN, VALUE_ABS_MAX};
+use crate::time::Now;
+use serde::{Deserialize, Serialize};
+use wire::{Quality, Reasons, Timestamp};
+
+/// The last readings of a sensor as they were sent, to know a duplicate by.
+///
+/// Only an equal pair of time and value is one. Equal time alone is not: a clock that is set back an hour lands on earlier
+/// times. A reading that carries no time is never one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recent {
+    times: [i64; RECENT_MAX],
+    bits: [u64; RECENT_MAX],
+    newest: i64,
+    len: u8,
+    next: u8,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            times: [0; RECENT_MAX],
+            bits: [0; RECENT_MAX],
+            newest: i64::MIN,
+            len: 0,
+            next: 0,
+        }
+    }
+}
+
+impl Recent {
+    /// Whether this reading is among the last ones; if it is not, it is from now on.
+    pub(crate) fn is_duplicate(&mut self, time: Timestamp, value: f64) -> bool {
+        let (time, bits) = (time.0, value.to_bits());
+        if time > self.newest {
+            self.newest = time;
+        } else {
+            let known = usize::from(self.len);
+            if (0..known).any(|n| self.times[n] == time && self.bits[n] == bits) {
+                return true;
+            }
+        }
+        let next = usize::from(self.next);
+        self.times[next] = time;
+        self.bits[next] = bits;
+        self.next = ((next + 1) % RECENT_MAX) as u8;
+        self.len = (self.len + 1).min(RECENT_MAX as u8);
+        false
+    }
+
+    /// Whether its places are places.
+    pub(crate) fn is_sound(&self) -> bool {
+        usize::from(self.len) <= RECENT_MAX && usize::from(self.next) < RECENT_MAX
+    }
+}
+
+/// The event time that holds, and why if it is not the sensor's.
+///
+/// A gateway whose own clock is not set yet (before 2001) can't say that a sensor is ahead.
+pub(crate) fn judge_time(
+    now: Now,
+    config: &SensorConfig,
+    time: Option<Timestamp>,
+) -> (Timestamp, Reasons) {
+    let is_synced = now.wall.0 >= TIME_MS_MIN;
+    let reasons = if is_synced {
+        Reasons::NONE
+    } else {
+        Reasons::CLOCK_UNSYNCED
+    };
+    let latest = if is_synced {
+        now.wall.0.saturating_add(i64::from(config.future_ms_max))
+    } else {
+        TIME_MS_MAX
+    };
+    match time {
+        None => (now.wall, reasons | Reasons::ARRIVAL_TIME),
+        Some(time) if time.0 < TIME_MS_MIN => (now.wall, reasons | Reasons::TIME_REPAIRED),
+        Some(time) if time.0 > latest => (now.wall, reasons | Reasons::FUTURE),
+        Some(time) => (time, reasons),
+    }
+}
+
+/// The quality of a value by itself.
+pub(crate) fn judge_value(config: &SensorConfig, value: f64) -> (Quality, Reasons) {
+    let is_possible = |value: f64| match config.range {
+        Some(range) => (range.min..=range.max).contains(&value),
+        None => true,
+    };
+    if !value.is_finite() {
+        (Quality::Bad, Reasons::NOT_FINITE)
+    } else if value.abs() > VALUE_ABS_MAX || !is_possible(value) {
+        (Quality::Bad, Reasons::OUT_OF_RANGE)
+    } else {
+        (Quality::Good, Reasons::NONE)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! What the pipeline shall do: the plan, which the gateway makes of its configuration file.
+
+mod validate;
+
+pub use validate::Invalid;
+
+use crate::glob;
+use crate::limits::{
+    DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX, SIGNAL_BYTES_MAX,
+    THRESHOLDS_MAX, UNIT_BYTES_MAX,
+};
+use heapless::{String, Vec};
+use serde::{Deserialize, Serialize};
+use wire::{Severity, WindowKind};
+
+/// The rule that silence is reported under.
+pub const SILENCE_RULE: &str = "silence";
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Id of this gateway, which stands in every batch.
+    pub gateway: String<GATEWAY_BYTES_MAX, u8>,
+    /// When batches are sealed.
+    pub batch: BatchConfig,
+    /// For sensors that no rule fits.
+    pub defaults: SensorConfig,
+    /// For sensors by name; the last rule that fits holds, as a whole.
+    pub rules: Vec<SensorRule, RULES_MAX>,
+}
+
+/// When batches are sealed, and what stands in them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchConfig {
+    /// Seal at this many readings (or summaries), or when the memory given for them is full.
+    pub readings_max: u32,
+    /// Seal this many ms after the first reading (or summary).
+    pub ms_max: u32,
+    /// Whether what was sent is kept beside the value where they differ, and for bad readings.
+    pub keep_raw: bool,
+}
+
+/// A configuration for all sensors whose names fit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SensorRule {
+    /// Pattern of the device's name (`*` and `?`).
+    pub device: String<DEVICE_BYTES_MAX, u8>,
+    /// Pattern of the signal's name (`*` and `?`).
+    pub signal: String<SIGNAL_BYTES_MAX, u8>,
+    /// What holds for them.
+    pub config: SensorConfig,
+}
+
+/// What holds for a sensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SensorConfig {
+    /// Unit of the values, empty if unknown.
+    pub unit: String<UNIT_BYTES_MAX, u8>,
+    /// Values outside are bad.
+    pub range: Option<Range>,
+    /// A window stays open this long behind its end, in ms of event time.
+    pub lateness_ms: u32,
+    /// A sensor's time may be ahead of the gateway's by this many ms.
+    pub future_ms_max: u32,
+    /// Between readings further apart than this many ms, the time-weighted mean has a gap.
+    pub gap_ms_max: u32,
+    /// Length of the tumbling windows, in ms.
+    pub tumbling_ms: Option<u32>,
+    /// The sliding windows.
+    pub sliding: Option<Sliding>,
+    /// Time constant of the exponentially weighted moving average, in ms.
+    pub ewma_tau_ms: Option<u32>,
+    /// Limits whose crossing raises an alert.
+    pub thresholds: Vec<Threshold, THRESHOLDS_MAX>,
+    /// When silence raises an alert.
+    pub silence: Option<SilenceRule>,
+}
+
+/// The values that are possible, both ends among them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// Sliding windows: one of `window_ms` every `hop_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sliding {
+    /// Length of a window; a multiple of the hop.
+    pub window_ms: u32,
+    /// From the start of one window to the start of the next.
+    pub hop_ms: u32,
+}
+
+/// On which side of a limit a value breaks the rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Above it.
+    #[default]
+    Above,
+    /// Below it.
+    Below,
+}
+
+/// A limit whose crossing raises an alert.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// What the rule is called; unique within its sensor.
+    pub rule: String<RULE_BYTES_MAX, u8>,
+    /// Which side of the limit is wrong.
+    pub side: Side,
+    /// The limit.
+    pub limit: f64,
+    /// The alert clears when the value is back by this much.
+    pub hysteresis: f64,
+    /// The value must be beyond the limit for this many ms of the gateway's time before the alert is raised.
+    pub on_delay_ms: u32,
+    /// The value must be back for this many ms of the gateway's time before the alert is cleared.
+    pub off_delay_ms: u32,
+    /// How urgent it is.
+    pub severity: Severity,
+}
+
+/// When silence raises an alert, by the name of [`SILENCE_RULE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilenceRule {
+    /// After this many ms of the gateway's time without a reading.
+    pub after_ms: u32,
+    /// How urgent it is.
+    pub severity: Severity,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            readings_max: 5_000,
+            ms_max: 5_000,
+            keep_raw: true,
+        }
+    }
+}
+
+impl Default for SensorConfig {
+    fn default() -> Self {
+        Self {
+            unit: String::new(),
+            range: None,
+            lateness_ms: 5_000,
+            future_ms_max: 300_000,
+            gap_ms_max: 300_000,
+            tumbling_ms: Some(60_000),
+            sliding: None,
+            ewma_tau_ms: None,
+            thresholds: Vec::new(),
+            silence: None,
+        }
+    }
+}
+
+impl Plan {
+    /// How many panes of memory each sensor must have at least.
+    #[must_use]
+    pub fn panes_min(&self) -> u64 {
+        let rules = self.rules.iter().map(|rule| rule.config.panes_min());
+        rules.fold(self.defaults.panes_min(), u64::max)
+    }
+
+    /// The place of the last rule that fits; none if the defaults hold.
+    pub(crate) fn rule_of(&self, device: &str, signal: &str) -> Option<u16> {
+        let fits = |rule: &SensorRule| {
+            glob::matches(&rule.signal, signal) && glob::matches(&rule.device, device)
+        };
+        self.rules.iter().rposition(fits).map(|place| place as u16)
+    }
+
+    pub(crate) fn config(&self, rule: Option<u16>) -> &SensorConfig {
+        rule.and_then(|place| self.rules.get(usize::from(place)))
+            .map_or(&self.defaults, |rule| &rule.config)
+    }
+}
+
+impl SensorConfig {
+    /// Length of the panes of which all windows of the sensor are put together.
+    pub(crate) fn pane_ms(&self) -> Option<u32> {
+        match (self.tumbling_ms, self.sliding) {
+            (None, None) => None,
+            (Some(tumbling_ms), None) => Some(tumbling_ms),
+            (None, Some(sliding)) => Some(sliding.hop_ms),
+            (Some(tumbling_ms), Some(sliding)) => {
+                Some(greatest_divisor(tumbling_ms, sliding.hop_ms))
+            }
+        }
+    }
+
+    /// Enough for the longest window and the lateness behind it: no pane makes room for a new one before all windows which
+    /// it belongs to are closed.
+    pub(crate) fn panes_min(&self) -> u64 {
+        let Some(pane_ms) = self.pane_ms().filter(|ms| *ms > 0) else {
+            return 0;
+        };
+        let length_ms = self
+            .tumbling_ms
+            .unwrap_or(0)
+            .max(self.sliding.map_or(0, |sliding| sliding.window_ms));
+        let span_ms = u64::from(length_ms) + u64::from(self.lateness_ms);
+        span_ms.div_ceil(u64::from(pane_ms))
+    }
+
+    /// Length and step of the windows of a kind, in ms of event time.
+    pub(crate) fn shape(&self, kind: WindowKind) -> Option<(i64, i64)> {
+        match kind {
+            WindowKind::Tumbling => self.tumbling_ms.map(|ms| (i64::from(ms), i64::from(ms))),
+            WindowKind::Sliding => self
+                .sliding
+                .map(|s| (i64::from(s.window_ms), i64::from(s.hop_ms))),
+        }
+    }
+
+    /// Whether both make the same windows of the same readings.
+    pub(crate) fn has_windows_of(&self, other: &Self) -> bool {
+        self.tumbling_ms == other.tumbling_ms
+            && self.sliding == other.sliding
+            && self.lateness_ms == other.lateness_ms
+    }
+}
+
+/// Euclid's algorithm.
+const fn greatest_divisor(a: u32, b: u32) -> u32 {
+    let (mut a, mut b) = (a, b);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+#[cfg(test)]
+mod tests;

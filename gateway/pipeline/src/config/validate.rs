@@ -1,0 +1,190 @@
+//! What a plan must be, field by field.
+
+use super::{
+    BatchConfig, Plan, SILENCE_RULE, SensorConfig, SensorRule, SilenceRule, Sliding, Threshold,
+};
+use crate::limits::{DELAY_MS_MAX, PANES_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
+use core::error::Error;
+use core::fmt;
+
+/// What is wrong with a plan, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The rule by its place in the list; none for the defaults and what stands outside of rules.
+    pub rule: Option<usize>,
+    /// The field, with dots between the levels.
+    pub field: &'static str,
+    /// What it must be.
+    pub must: &'static str,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rule {
+            Some(rule) => write!(
+                f,
+                "sensor rule {}: {} must {}",
+                rule + 1,
+                self.field,
+                self.must
+            ),
+            None => write!(f, "{} must {}", self.field, self.must),
+        }
+    }
+}
+
+impl Error for Invalid {}
+
+/// Whether a field is right, its name, and what it must be.
+type Demand = (bool, &'static str, &'static str);
+
+const DELAY: &str = "be at most a day";
+const WINDOW: &str = "be between 100 ms and a week";
+const SPAN: &str = "be between 1 ms and a day";
+
+/// The first demand that isn't met.
+fn meet(rule: Option<usize>, demands: impl IntoIterator<Item = Demand>) -> Result<(), Invalid> {
+    match demands.into_iter().find(|(is_met, ..)| !is_met) {
+        Some((_, field, must)) => Err(Invalid { rule, field, must }),
+        None => Ok(()),
+    }
+}
+
+fn is_window(ms: u32) -> bool {
+    (WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&ms)
+}
+
+fn is_span(ms: u32) -> bool {
+    (1..=DELAY_MS_MAX).contains(&ms)
+}
+
+impl Plan {
+    /// Whether the plan can be carried out with `panes` panes of memory for each sensor.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn validate(&self, panes: usize) -> Result<(), Invalid> {
+        meet(
+            None,
+            [(!self.gateway.is_empty(), "gateway", "not be empty")],
+        )?;
+        meet(None, self.batch.demands())?;
+        self.defaults.validate(None, panes)?;
+        for (place, rule) in self.rules.iter().enumerate() {
+            meet(Some(place), rule.demands())?;
+            rule.config.validate(Some(place), panes)?;
+        }
+        Ok(())
+    }
+}
+
+impl BatchConfig {
+    fn demands(&self) -> [Demand; 2] {
+        [
+            (self.readings_max > 0, "batch.readings_max", "be above 0"),
+            (is_span(self.ms_max), "batch.ms_max", SPAN),
+        ]
+    }
+}
+
+impl SensorRule {
+    fn demands(&self) -> [Demand; 2] {
+        let must = "not be empty: `*` fits any";
+        [
+            (!self.device.is_empty(), "device", must),
+            (!self.signal.is_empty(), "signal", must),
+        ]
+    }
+}
+
+impl SensorConfig {
+    fn validate(&self, rule: Option<usize>, panes: usize) -> Result<(), Invalid> {
+        meet(rule, self.demands())?;
+        if let Some(sliding) = &self.sliding {
+            meet(rule, sliding.demands())?;
+        }
+        let fits = self.panes_min() <= panes.min(PANES_MAX) as u64;
+        let must = "need fewer panes: shorter windows, longer hops, less lateness, or more memory for panes";
+        meet(rule, [(fits, "sliding", must)])?;
+        for (place, threshold) in self.thresholds.iter().enumerate() {
+            meet(rule, threshold.demands())?;
+            let is_unique = self.thresholds[..place]
+                .iter()
+                .all(|other| other.rule != threshold.rule);
+            meet(rule, [(is_unique, "thresholds.rule", "be unique")])?;
+        }
+        Ok(())
+    }
+
+    fn demands(&self) -> [Demand; 6] {
+        let range_holds = self
+            .range
+            .is_none_or(|r| r.min.is_finite() && r.max.is_finite() && r.min <= r.max);
+        let is_spoken = |silence: SilenceRule| is_span(silence.after_ms);
+        [
+            (
+                range_holds,
+                "range",
+                "have a finite min that is not above its finite max",
+            ),
+            (self.lateness_ms <= DELAY_MS_MAX, "lateness_ms", DELAY),
+            (self.future_ms_max <= DELAY_MS_MAX, "future_ms_max", DELAY),
+            (
+                self.tumbling_ms.is_none_or(is_window),
+                "tumbling_ms",
+                WINDOW,
+            ),
+            (self.ewma_tau_ms != Some(0), "ewma_tau_ms", "be above 0"),
+            (self.silence.is_none_or(is_spoken), "silence.after_ms", SPAN),
+        ]
+    }
+}
+
+impl Sliding {
+    fn demands(&self) -> [Demand; 3] {
+        [
+            (is_window(self.window_ms), "sliding.window_ms", WINDOW),
+            (is_window(self.hop_ms), "sliding.hop_ms", WINDOW),
+            (
+                self.window_ms.is_multiple_of(self.hop_ms),
+                "sliding.hop_ms",
+                "divide the window",
+            ),
+        ]
+    }
+}
+
+impl Threshold {
+    fn demands(&self) -> [Demand; 6] {
+        let is_level = !self.rule.is_empty() && !self.rule.contains(['/', '+', '#', '\0']);
+        let is_width = self.hysteresis.is_finite() && self.hysteresis >= 0.0;
+        [
+            (
+                is_level,
+                "thresholds.rule",
+                "be one level of a topic: not empty, without / + #",
+            ),
+            (
+                self.rule != SILENCE_RULE,
+                "thresholds.rule",
+                "not be `silence`, which is taken",
+            ),
+            (self.limit.is_finite(), "thresholds.limit", "be finite"),
+            (
+                is_width,
+                "thresholds.hysteresis",
+                "be finite and not below 0",
+            ),
+            (
+                self.on_delay_ms <= DELAY_MS_MAX,
+                "thresholds.on_delay_ms",
+                DELAY,
+            ),
+            (
+                self.off_delay_ms <= DELAY_MS_MAX,
+                "thresholds.off_delay_ms",
+                DELAY,
+            ),
+        ]
+    }
+}

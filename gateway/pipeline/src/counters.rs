@@ -1,0 +1,67 @@
+//! What happened, in numbers: one counter for each thing that can.
+
+use serde::{Deserialize, Serialize};
+use wire::Reasons;
+
+/// Counts since the store was made. A checkpoint keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Readings that were handled, duplicates among them.
+    pub readings: u64,
+    /// Readings that were duplicates.
+    pub duplicates: u64,
+    /// Readings for an id that nobody has.
+    pub unknown_sensors: u64,
+    /// Sensors that were refused because the table is full.
+    pub table_full: u64,
+    /// Sensors that were refused because a name is too long or empty.
+    pub bad_names: u64,
+    /// Readings with an absurd time.
+    pub time_repaired: u64,
+    /// Readings with a time too far ahead.
+    pub future: u64,
+    /// Readings without a time.
+    pub arrival_time: u64,
+    /// Readings that came while the gateway's clock was not set.
+    pub clock_unsynced: u64,
+    /// Readings out of range.
+    pub out_of_range: u64,
+    /// Readings that were infinite or no number.
+    pub not_finite: u64,
+    /// Readings behind their watermark.
+    pub late: u64,
+    /// Readings in no window, because their panes are gone.
+    pub outside_windows: u64,
+    /// Times at which a sensor's windows began anew, because its newest time lay in the future of a corrected clock.
+    pub clock_resets: u64,
+    /// Alerts raised.
+    pub alerts_raised: u64,
+    /// Alerts cleared.
+    pub alerts_cleared: u64,
+    /// Summaries made, revisions among them.
+    pub summaries: u64,
+    /// Summaries that revise an earlier one.
+    pub revisions: u64,
+    /// Batches of readings sealed.
+    pub telemetry_batches: u64,
+    /// Batches of summaries sealed.
+    pub aggregate_batches: u64,
+    /// Plans taken over after the first.
+    pub plans: u64,
+}
+
+impl Counters {
+    pub(crate) fn count_reasons(&mut self, reasons: Reasons) {
+        for (reason, counter) in [
+            (Reasons::TIME_REPAIRED, &mut self.time_repaired),
+            (Reasons::FUTURE, &mut self.future),
+            (Reasons::ARRIVAL_TIME, &mut self.arrival_time),
+            (Reasons::CLOCK_UNSYNCED, &mut self.clock_unsynced),
+            (Reasons::OUT_OF_RANGE, &mut self.out_of_range),
+            (Reasons::NOT_FINITE, &mut self.not_finite),
+            (Reasons::LATE, &mut self.late),
+        ] {
+            *counter += u64::from(reasons.contains(reason));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The memory of a pipeline, which the caller gives: boxed by a gateway, borrowed by a test.
+
+use crate::batch::OpenRow;
+use crate::limits::{BATCH_BYTES_MIN, ROWS_MAX, SENSORS_MAX};
+use crate::link::Link;
+use crate::sensor::Sensor;
+use crate::window::Pane;
+use core::error::Error;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::DerefMut;
+use wire::Summary;
+
+/// Which kind of slices the memory is made of, for example `Box<[…]>`.
+pub trait Memory {
+    /// Holds the sensors.
+    type Sensors: DerefMut<Target = [Sensor]>;
+    /// Holds the panes of the sensors' windows.
+    type Panes: DerefMut<Target = [Pane]>;
+    /// Holds the indexes over the sensors.
+    type Links: DerefMut<Target = [Link]>;
+    /// Holds the rows of the open telemetry batch.
+    type Rows: DerefMut<Target = [OpenRow]>;
+    /// Holds the summaries of the open batch of them.
+    type Summaries: DerefMut<Target = [Summary]>;
+    /// Holds a batch while it is handed out.
+    type Bytes: DerefMut<Target = [u8]>;
+}
+
+/// The memory itself. All slices are filled with their types' defaults.
+pub struct Parts<M: Memory> {
+    /// As many as there may be sensors.
+    pub sensors: M::Sensors,
+    /// A whole number of panes for each sensor; [`Plan::panes_min`](crate::Plan::panes_min) tells how many.
+    pub panes: M::Panes,
+    /// As many as sensors.
+    pub links: M::Links,
+    /// As many as a telemetry batch may have rows.
+    pub rows: M::Rows,
+    /// As many as a batch of summaries may have.
+    pub summaries: M::Summaries,
+    /// As long as a batch may be; what doesn't fit goes into two batches.
+    pub bytes: M::Bytes,
+}
+
+/// Memory that is borrowed from elsewhere.
+#[derive(Debug)]
+pub struct Borrowed<'m>(PhantomData<&'m ()>);
+
+impl<'m> Memory for Borrowed<'m> {
+    type Sensors = &'m mut [Sensor];
+    type Panes = &'m mut [Pane];
+    type Links = &'m mut [Link];
+    type Rows = &'m mut [OpenRow];
+    type Summaries = &'m mut [Summary];
+    type Bytes = &'m mut [u8];
+}
+
+/// Memory that no pipeline can work with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// Which part.
+    pub part: &'static str,
+    /// What it must be.
+    pub must: &'static str,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the memory for {} must {}", self.part, self.must)
+    }
+}
+
+impl Error for Misfit {}
+
+impl<M: Memory> Parts<M> {
+    /// Puts everything back to its default, and gives the number of panes of each sensor.
+    pub(crate) fn prepare(&mut self) -> Result<usize, Misfit> {
+        let sensors = self.sensors.len();
+        for (is_right, part, must) in [
+            (
+                (1..=SENSORS_MAX).contains(&sensors),
+                "sensors",
+                "be for 1 to 65 535 of them",
+            ),
+            (
+                self.links.len() == sensors,
+                "links",
+                "be for as many as sensors",
+            ),
+            (
+                self.panes.len().checked_rem(sensors) == Some(0),
+                "panes",
+                "be for a whole number of them per sensor",
+            ),
+            (
+                (1..=ROWS_MAX).contains(&self.rows.len()),
+                "rows",
+                "be for 1 to 65 536 of them",
+            ),
+            (
+                !self.summaries.is_empty(),
+                "summaries",
+                "be for at least one",
+            ),
+            (
+                self.bytes.len() >= BATCH_BYTES_MIN,
+                "bytes",
+                "be at least 1024 bytes",
+            ),
+        ] {
+            if !is_right {
+                return Err(Misfit { part, must });
+            }
+        }
+        self.sensors.fill_with(Sensor::default);
+        self.panes.fill(Pane::default());
+        self.links.fill(Link::default());
+        Ok(self.panes.len() / sensors)
+    }
+
+    /// The panes of the sensor at `place`, of which each has `each`.
+    pub(crate) fn panes_of(panes: &mut [Pane], place: usize, each: usize) -> &mut [Pane] {
+        &mut panes[place * each..][..each]
+    }
+}

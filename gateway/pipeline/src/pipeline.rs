@@ -1,0 +1,303 @@
+//! The pipeline as its caller sees it.
+
+mod replan;
+mod steps;
+
+use crate::alarm::{self, Cause, Change};
+use crate::batch::Open;
+use crate::config::{Invalid, Plan};
+use crate::counters::Counters;
+use crate::memory::{Memory, Misfit, Parts};
+use crate::names;
+use crate::output::Emit;
+use crate::sensor::{Sensor, SensorStatus};
+use crate::time::{Instant, Now};
+use crate::timers::Timers;
+use core::error::Error;
+use core::fmt;
+use heapless::String;
+use wire::{Alert, Flags, SensorId, SensorName, Timestamp};
+
+/// One reading of one sensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// When it was measured, by the sensor's clock, if the payload says so.
+    pub time: Option<Timestamp>,
+    /// What was measured.
+    pub value: f64,
+}
+
+/// What became of a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It stands in the open batch, with these flags.
+    Taken(Flags),
+    /// It was dropped: one with the same time and value came shortly before.
+    Duplicate,
+    /// It was dropped: no sensor has this id.
+    UnknownSensor,
+}
+
+/// Why a sensor can't be registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// All places are taken.
+    TableFull,
+    /// A name is empty, or longer than its limit.
+    BadName,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TableFull => "the table of sensors is full: allow more sensors",
+            Self::BadName => "a device name must have 1 to 64 bytes and a signal name 1 to 32",
+        })
+    }
+}
+
+impl Error for Refused {}
+
+/// The pipeline: see the [crate] for its contracts.
+pub struct Pipeline<M: Memory> {
+    pub(crate) plan: Plan,
+    pub(crate) memory: Parts<M>,
+    /// How many panes each sensor has.
+    pub(crate) panes_each: usize,
+    pub(crate) sensors: u16,
+    pub(crate) timers: Timers,
+    pub(crate) telemetry: Open,
+    pub(crate) aggregates: Open,
+    /// The latest instant of any input: no input is earlier.
+    pub(crate) instant: Instant,
+    pub(crate) last_alert: u64,
+    pub(crate) counters: Counters,
+}
+
+/// Why no pipeline can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// The memory doesn't fit together.
+    Memory(Misfit),
+    /// The plan is wrong, or asks for more memory.
+    Plan(Invalid),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(misfit) => misfit.fmt(f),
+            Self::Plan(invalid) => invalid.fmt(f),
+        }
+    }
+}
+
+impl Error for Unusable {}
+
+impl<M: Memory> Pipeline<M> {
+    /// A pipeline without any sensor.
+    ///
+    /// # Errors
+    /// [`Unusable`] if the plan is wrong or the memory doesn't do for it.
+    pub fn new(plan: Plan, mut memory: Parts<M>) -> Result<Self, Unusable> {
+        let panes_each = memory.prepare().map_err(Unusable::Memory)?;
+        plan.validate(panes_each).map_err(Unusable::Plan)?;
+        Ok(Self {
+            plan,
+            memory,
+            panes_each,
+            sensors: 0,
+            timers: Timers::default(),
+            telemetry: Open::default(),
+            aggregates: Open::default(),
+            instant: Instant::default(),
+            last_alert: 0,
+            counters: Counters::default(),
+        })
+    }
+
+    /// The id of the sensor with these names; a new one if there is none yet. Its silence counts from now.
+    ///
+    /// # Errors
+    /// [`Refused`], which is counted, if there is no room or a name won't do.
+    pub fn register(&mut self, now: Now, device: &str, signal: &str) -> Result<SensorId, Refused> {
+        if let Some(sensor) = self.find(device, signal) {
+            return Ok(sensor);
+        }
+        let place = self.sensors;
+        if usize::from(place) == self.memory.sensors.len() {
+            self.counters.table_full += 1;
+            return Err(Refused::TableFull);
+        }
+        let (Ok(device), Ok(signal)) = (String::try_from(device), String::try_from(signal)) else {
+            self.counters.bad_names += 1;
+            return Err(Refused::BadName);
+        };
+        let now = self.not_before(now);
+        let rule = self.plan.rule_of(&device, &signal);
+        let sensor = Sensor::new(device, signal, rule, self.plan.config(rule), now);
+        if sensor.device.is_empty() || sensor.signal.is_empty() {
+            self.counters.bad_names += 1;
+            return Err(Refused::BadName);
+        }
+        self.memory.sensors[usize::from(place)] = sensor;
+        self.sensors += 1;
+        names::insert(&mut self.memory.links, &self.memory.sensors, place);
+        self.reset_timer(usize::from(place));
+        Ok(SensorId(place))
+    }
+
+    /// The id of the sensor with these names.
+    #[must_use]
+    pub fn find(&self, device: &str, signal: &str) -> Option<SensorId> {
+        names::find(&self.memory.links, &self.memory.sensors, device, signal).map(SensorId)
+    }
+
+    /// Takes one reading: what is due by now comes first, then its alerts, then its summaries, then the batch.
+    pub fn handle_reading(
+        &mut self,
+        now: Now,
+        sensor: SensorId,
+        reading: &Reading,
+        out: &mut impl Emit,
+    ) -> Verdict {
+        let now = self.not_before(now);
+        self.expire(now, out);
+        self.counters.readings += 1;
+        if sensor.0 >= self.sensors {
+            self.counters.unknown_sensors += 1;
+            return Verdict::UnknownSensor;
+        }
+        self.take(now, sensor, reading, out)
+    }
+
+    /// Does what is due by now: delays of alarms, silence, idle windows, revisions, batches that are old enough.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut impl Emit) {
+        let now = self.not_before(now);
+        self.expire(now, out);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens before. It may be earlier than
+    /// there is something to do, but never later.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let sensor = self.timers.first(&self.memory.links).map(|(_, due)| due);
+        [sensor, self.telemetry.due, self.aggregates.due]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Takes over another plan. Sensors for which nothing changes go on as they are; where the windows change, the open ones
+    /// are told as partial and begin anew; an alert whose rule changes is cleared. Open batches are sealed.
+    ///
+    /// # Errors
+    /// [`Invalid`] if the plan is wrong or the memory doesn't do for it; the old one holds then.
+    pub fn handle_plan(
+        &mut self,
+        now: Now,
+        plan: &Plan,
+        out: &mut impl Emit,
+    ) -> Result<(), Invalid> {
+        plan.validate(self.panes_each)?;
+        let now = self.not_before(now);
+        self.expire(now, out);
+        self.take_over(now, plan, out);
+        self.counters.plans += 1;
+        Ok(())
+    }
+
+    /// Seals the open batches as they are.
+    pub fn seal(&mut self, now: Now, out: &mut impl Emit) {
+        let now = self.not_before(now);
+        self.expire(now, out);
+        self.seal_summaries(now, out);
+        self.seal_rows(now, out);
+    }
+
+    /// What holds now.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many sensors are registered; their ids are all below it.
+    #[must_use]
+    pub const fn sensors(&self) -> u16 {
+        self.sensors
+    }
+
+    /// How a sensor stands.
+    #[must_use]
+    pub fn status(&self, sensor: SensorId) -> Option<SensorStatus<'_>> {
+        let state = self.memory.sensors[..usize::from(self.sensors)].get(usize::from(sensor.0))?;
+        Some(SensorStatus {
+            sensor,
+            name: self.name(sensor),
+            time: state.last.time,
+            value: state.last.value,
+            flags: state.last.flags,
+            counts: state.counts,
+        })
+    }
+
+    /// What a sensor is called; empty names if there is none of this id.
+    #[must_use]
+    pub fn name(&self, sensor: SensorId) -> SensorName<'_> {
+        name_of(&self.memory.sensors, &self.plan, sensor)
+    }
+
+    /// The alerts that are raised now, as they were raised.
+    pub fn alerts(&self) -> impl Iterator<Item = Alert<'_>> {
+        (0..self.sensors).map(SensorId).flat_map(|sensor| {
+            let state = &self.memory.sensors[usize::from(sensor.0)];
+            let config = self.plan.config(state.rule);
+            let name = state.name(config);
+            let thresholds =
+                state
+                    .alarms
+                    .iter()
+                    .zip(&config.thresholds)
+                    .filter_map(|(alarm, threshold)| {
+                        Some((Cause::Threshold(threshold), alarm.raise()?))
+                    });
+            let silence = state.silence.raise().zip(config.silence.as_ref());
+            let silence = silence.map(|(raise, rule)| (Cause::Silence(rule), raise));
+            thresholds.chain(silence).map(move |(cause, raise)| {
+                // A raised alert is told by the time at which it was.
+                alarm::alert(Now::default(), sensor, name, cause, Change::Raised(raise))
+            })
+        })
+    }
+
+    /// The engine's time never goes back.
+    fn not_before(&mut self, now: Now) -> Now {
+        self.instant = self.instant.max(now.instant);
+        Now {
+            instant: self.instant,
+            ..now
+        }
+    }
+}
+
+/// What a sensor is called; empty names if there is none of this id.
+pub(crate) fn name_of<'a>(
+    sensors: &'a [Sensor],
+    plan: &'a Plan,
+    sensor: SensorId,
+) -> SensorName<'a> {
+    let state = sensors.get(usize::from(sensor.0));
+    state
+        .map(|state| state.name(plan.config(state.rule)))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

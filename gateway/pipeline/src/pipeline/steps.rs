@@ -1,0 +1,402 @@
+//! What an input makes happen, step by step.
+
+use super::{Pipeline, Reading, Verdict, name_of};
+use crate::alarm::{Cause, Change, Event, alert};
+use crate::batch::{OpenRow, write_parts};
+use crate::clean::{judge_time, judge_value};
+use crate::config::{SensorConfig, Threshold};
+use crate::counters::Counters;
+use crate::memory::{Memory, Parts};
+use crate::output::{BatchKind, Emit, Output};
+use crate::sensor::Last;
+use crate::time::{Instant, Now};
+use crate::window::{Entry, Pane, Windows};
+use wire::{
+    Content, Flags, Quality, Reasons, Row, SensorId, Summary, write_batch, write_summaries,
+};
+
+impl<M: Memory> Pipeline<M> {
+    /// A reading of a sensor that exists.
+    pub(super) fn take(
+        &mut self,
+        now: Now,
+        id: SensorId,
+        reading: &Reading,
+        out: &mut impl Emit,
+    ) -> Verdict {
+        let place = usize::from(id.0);
+        let sensor = &mut self.memory.sensors[place];
+        if reading
+            .time
+            .is_some_and(|time| sensor.recent.is_duplicate(time, reading.value))
+        {
+            sensor.counts.duplicates = sensor.counts.duplicates.saturating_add(1);
+            self.counters.duplicates += 1;
+            return Verdict::Duplicate;
+        }
+        self.mend_clock(now, place, out);
+        let (entry, flags) = self.judge(now, place, reading);
+        self.hear(now, place, out);
+        if entry.quality == Quality::Good {
+            self.memory.sensors[place].good = entry.value;
+            self.step_thresholds(
+                now,
+                place,
+                |threshold| Event::of(threshold, entry.value, entry.time),
+                out,
+            );
+        }
+        self.take_into_windows(now, place, entry, out);
+        self.bring_timer_forward(place);
+        self.push_row(now, id, entry, flags, out);
+        Verdict::Taken(flags)
+    }
+
+    /// Time, quality and reasons of a reading.
+    fn judge(&mut self, now: Now, place: usize, reading: &Reading) -> (Entry, Flags) {
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        let (time, mut reasons) = judge_time(now, config, reading.time);
+        let (mut quality, why) = judge_value(config, reading.value);
+        reasons |= why;
+        if sensor.windows.is_late(time, config) {
+            reasons |= Reasons::LATE;
+            quality = quality.max(Quality::Uncertain);
+        }
+        let flags = Flags::new(quality, reasons);
+        sensor.last = Last {
+            time,
+            value: reading.value,
+            flags,
+        };
+        sensor.counts.readings = sensor.counts.readings.saturating_add(1);
+        sensor.counts.bad = sensor
+            .counts
+            .bad
+            .saturating_add(u32::from(quality == Quality::Bad));
+        sensor.counts.late = sensor
+            .counts
+            .late
+            .saturating_add(u32::from(reasons.contains(Reasons::LATE)));
+        self.counters.count_reasons(reasons);
+        (
+            Entry {
+                time,
+                value: reading.value,
+                quality,
+            },
+            flags,
+        )
+    }
+
+    /// Begins a sensor's windows anew if the gateway's clock was set back behind them.
+    fn mend_clock(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        let sensor = &self.memory.sensors[place];
+        if sensor.windows.is_ahead(now, self.plan.config(sensor.rule)) {
+            self.break_windows(now, place, out);
+            let sensor = &mut self.memory.sensors[place];
+            let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
+            sensor.windows.reset(panes, self.plan.config(sensor.rule));
+            self.counters.clock_resets += 1;
+        }
+    }
+
+    /// The sensor is heard.
+    fn hear(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        let change = sensor.silence.hear(now);
+        if let (Some(change), Some(rule)) = (change, config.silence.as_ref()) {
+            let name = sensor.name(config);
+            tell(
+                &mut self.counters,
+                out,
+                &alert(
+                    now,
+                    SensorId(place as u16),
+                    name,
+                    Cause::Silence(rule),
+                    change,
+                ),
+                change,
+            );
+        }
+    }
+
+    fn step_thresholds(
+        &mut self,
+        now: Now,
+        place: usize,
+        event: impl Fn(&Threshold) -> Event,
+        out: &mut impl Emit,
+    ) {
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        for (nth, threshold) in config.thresholds.iter().enumerate() {
+            let change =
+                sensor.alarms[nth].step(now, event(threshold), threshold, &mut self.last_alert);
+            if let Some(change) = change {
+                let cause = Cause::Threshold(threshold);
+                let alert = alert(
+                    now,
+                    SensorId(place as u16),
+                    sensor.name(config),
+                    cause,
+                    change,
+                );
+                tell(&mut self.counters, out, &alert, change);
+            }
+        }
+    }
+
+    fn take_into_windows(&mut self, now: Now, place: usize, entry: Entry, out: &mut impl Emit) {
+        if self.memory.sensors[place]
+            .windows
+            .is_stale(now, Some(entry.time))
+        {
+            self.close_windows(now, place, Windows::next_revised, out);
+        }
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        sensor.windows.advance(now, entry.time, config);
+        self.close_windows(now, place, Windows::next_closed, out);
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
+        let is_kept = sensor.windows.push(panes, now, entry, config);
+        self.counters.outside_windows += u64::from(!is_kept);
+    }
+
+    /// Tells the summaries that `next` finds, until it finds no more.
+    fn close_windows(
+        &mut self,
+        now: Now,
+        place: usize,
+        next: impl Fn(&mut Windows, &[Pane], SensorId, &SensorConfig) -> Option<Summary>,
+        out: &mut impl Emit,
+    ) {
+        let id = SensorId(place as u16);
+        loop {
+            let sensor = &mut self.memory.sensors[place];
+            let config = self.plan.config(sensor.rule);
+            let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
+            let Some(summary) = next(&mut sensor.windows, panes, id, config) else {
+                return;
+            };
+            self.push_summary(now, summary, out);
+        }
+    }
+
+    /// Tells all windows that are open, because they end here.
+    pub(super) fn break_windows(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        self.close_windows(now, place, Windows::next_revised, out);
+        self.close_windows(now, place, Windows::next_broken, out);
+    }
+
+    fn push_summary(&mut self, now: Now, summary: Summary, out: &mut impl Emit) {
+        self.counters.summaries += 1;
+        self.counters.revisions += u64::from(summary.revision > 0);
+        out.emit(Output::Summary {
+            summary: &summary,
+            name: self.name(summary.sensor),
+        });
+        let place = self
+            .aggregates
+            .take_place(now.instant, self.plan.batch.ms_max);
+        self.memory.summaries[place] = summary;
+        if self.aggregates.len >= self.batch_len_max(self.memory.summaries.len()) {
+            self.seal_summaries(now, out);
+        }
+    }
+
+    fn push_row(
+        &mut self,
+        now: Now,
+        sensor: SensorId,
+        entry: Entry,
+        flags: Flags,
+        out: &mut impl Emit,
+    ) {
+        let content = match (entry.quality, self.plan.batch.keep_raw) {
+            (Quality::Good | Quality::Uncertain, _) => Content::AsSent(entry.value),
+            (Quality::Bad, true) => Content::Refused(entry.value),
+            (Quality::Bad, false) => Content::Nothing,
+        };
+        let row = Row {
+            time: entry.time,
+            arrival: now.wall,
+            content,
+            flags,
+            sensor,
+        };
+        let place = self
+            .telemetry
+            .take_place(now.instant, self.plan.batch.ms_max);
+        self.memory.rows[place] = OpenRow {
+            row,
+            order: place as u32,
+        };
+        if self.telemetry.len >= self.batch_len_max(self.memory.rows.len()) {
+            self.seal_rows(now, out);
+        }
+    }
+
+    fn batch_len_max(&self, room: usize) -> usize {
+        room.min(self.plan.batch.readings_max as usize)
+    }
+
+    pub(super) fn seal_rows(&mut self, now: Now, out: &mut impl Emit) {
+        let Self {
+            plan,
+            memory,
+            counters,
+            telemetry,
+            ..
+        } = self;
+        let rows = &mut memory.rows[..telemetry.len];
+        *telemetry = Default::default();
+        if rows.is_empty() {
+            return;
+        }
+        rows.sort_unstable_by_key(|row| (row.row.sensor, row.order));
+        let name = |sensor| name_of(&memory.sensors, plan, sensor);
+        write_parts(
+            rows,
+            &mut memory.bytes,
+            &|rows, buffer| write_batch(&plan.gateway, now.wall, rows, name, buffer),
+            &mut |bytes, items| {
+                counters.telemetry_batches += 1;
+                out.emit(Output::Batch {
+                    kind: BatchKind::Telemetry,
+                    bytes,
+                    items: items as u32,
+                });
+            },
+        );
+    }
+
+    pub(super) fn seal_summaries(&mut self, now: Now, out: &mut impl Emit) {
+        let Self {
+            plan,
+            memory,
+            counters,
+            aggregates,
+            ..
+        } = self;
+        let summaries = &mut memory.summaries[..aggregates.len];
+        *aggregates = Default::default();
+        if summaries.is_empty() {
+            return;
+        }
+        summaries
+            .sort_unstable_by_key(|summary| (summary.sensor, summary.window, summary.revision));
+        let name = |sensor| name_of(&memory.sensors, plan, sensor);
+        write_parts(
+            summaries,
+            &mut memory.bytes,
+            &|summaries, buffer| write_summaries(&plan.gateway, now.wall, summaries, name, buffer),
+            &mut |bytes, items| {
+                counters.aggregate_batches += 1;
+                out.emit(Output::Batch {
+                    kind: BatchKind::Aggregates,
+                    bytes,
+                    items: items as u32,
+                });
+            },
+        );
+    }
+
+    /// Does what is due by now. Each sensor comes at most once, because it is set to a later time or none.
+    pub(super) fn expire(&mut self, now: Now, out: &mut impl Emit) {
+        while let Some((sensor, due)) = self.timers.first(&self.memory.links) {
+            if due > now.instant {
+                break;
+            }
+            self.expire_sensor(now, usize::from(sensor), out);
+        }
+        if self.aggregates.due.is_some_and(|due| due <= now.instant) {
+            self.seal_summaries(now, out);
+        }
+        if self.telemetry.due.is_some_and(|due| due <= now.instant) {
+            self.seal_rows(now, out);
+        }
+    }
+
+    fn expire_sensor(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        let good = self.memory.sensors[place].good;
+        self.step_thresholds(now, place, |_| Event::Elapsed(good), out);
+        self.notice_silence(now, place, out);
+        if self.memory.sensors[place].windows.is_stale(now, None) {
+            self.close_windows(now, place, Windows::next_revised, out);
+        }
+        self.close_windows(
+            now,
+            place,
+            |windows, panes, id, config| windows.next_idle(panes, now, id, config),
+            out,
+        );
+        self.reset_timer(place);
+    }
+
+    fn notice_silence(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        let Some(rule) = &config.silence else { return };
+        if let Some(change) = sensor.silence.elapse(now, Some(rule), &mut self.last_alert) {
+            let name = sensor.name(config);
+            tell(
+                &mut self.counters,
+                out,
+                &alert(
+                    now,
+                    SensorId(place as u16),
+                    name,
+                    Cause::Silence(rule),
+                    change,
+                ),
+                change,
+            );
+        }
+    }
+
+    /// Sets a sensor's timer to what it waits for, after now; at the end of time there is no after.
+    pub(super) fn reset_timer(&mut self, place: usize) {
+        let sensor = &self.memory.sensors[place];
+        let due = sensor.due(self.plan.config(sensor.rule));
+        let later = self.instant.0.checked_add(1).map(Instant);
+        let due = due.zip(later).map(|(due, later)| due.max(later));
+        self.timers.set(&mut self.memory.links, place as u16, due);
+    }
+
+    /// Sets a sensor's timer only if it would come too late. Too early is well, and the usual case: each reading puts silence
+    /// and idle windows off, which needs no change of the heap.
+    fn bring_timer_forward(&mut self, place: usize) {
+        let sensor = &self.memory.sensors[place];
+        let Some(due) = sensor.due(self.plan.config(sensor.rule)) else {
+            return;
+        };
+        let is_early_enough = |set: Instant| set <= due;
+        if !self
+            .timers
+            .due(&self.memory.links, place as u16)
+            .is_some_and(is_early_enough)
+        {
+            self.timers
+                .set(&mut self.memory.links, place as u16, Some(due));
+        }
+    }
+}
+
+/// Counts an alert and hands it out.
+pub(super) fn tell(
+    counters: &mut Counters,
+    out: &mut impl Emit,
+    alert: &wire::Alert<'_>,
+    change: Change,
+) {
+    match change {
+        Change::Raised(_) => counters.alerts_raised += 1,
+        Change::Cleared(..) => counters.alerts_cleared += 1,
+    }
+    out.emit(Output::Alert(alert));
+}

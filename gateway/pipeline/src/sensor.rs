@@ -1,0 +1,128 @@
+//! All that is kept of one sensor, beside its panes.
+
+use crate::alarm::{Alarm, Silence};
+use crate::clean::Recent;
+use crate::config::SensorConfig;
+use crate::limits::{DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX};
+use crate::time::{Instant, Now};
+use crate::window::Windows;
+use heapless::String;
+use serde::{Deserialize, Serialize};
+use wire::{Flags, SensorId, SensorName, Timestamp};
+
+/// The state of one sensor, or room for one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sensor {
+    pub(crate) device: String<DEVICE_BYTES_MAX, u8>,
+    pub(crate) signal: String<SIGNAL_BYTES_MAX, u8>,
+    /// The rule that holds for it; none: the defaults.
+    pub(crate) rule: Option<u16>,
+    pub(crate) recent: Recent,
+    pub(crate) windows: Windows,
+    /// In the order of the thresholds in its rule.
+    pub(crate) alarms: [Alarm; THRESHOLDS_MAX],
+    pub(crate) silence: Silence,
+    /// The last good value, for alarms that are waiting.
+    pub(crate) good: f64,
+    pub(crate) last: Last,
+    pub(crate) counts: Counts,
+}
+
+/// The last reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Last {
+    pub(crate) time: Timestamp,
+    pub(crate) value: f64,
+    pub(crate) flags: Flags,
+}
+
+/// What came of one sensor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Readings, without duplicates.
+    pub readings: u32,
+    /// Of these, bad ones.
+    pub bad: u32,
+    /// Of these, late ones.
+    pub late: u32,
+    /// Duplicates.
+    pub duplicates: u32,
+}
+
+/// How a sensor stands, for people.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SensorStatus<'a> {
+    /// Its place in the table.
+    pub sensor: SensorId,
+    /// What it is called.
+    pub name: SensorName<'a>,
+    /// Event time of its last reading.
+    pub time: Timestamp,
+    /// The last reading, as it was sent; no number if there was none.
+    pub value: f64,
+    /// Quality and reasons of the last reading.
+    pub flags: Flags,
+    /// What came of it so far.
+    pub counts: Counts,
+}
+
+impl Default for Sensor {
+    fn default() -> Self {
+        Self::new(
+            String::new(),
+            String::new(),
+            None,
+            &SensorConfig::default(),
+            Now::default(),
+        )
+    }
+}
+
+impl Sensor {
+    pub(crate) fn new(
+        device: String<DEVICE_BYTES_MAX, u8>,
+        signal: String<SIGNAL_BYTES_MAX, u8>,
+        rule: Option<u16>,
+        config: &SensorConfig,
+        now: Now,
+    ) -> Self {
+        Self {
+            device,
+            signal,
+            rule,
+            recent: Recent::default(),
+            windows: Windows::new(config),
+            alarms: [Alarm::default(); THRESHOLDS_MAX],
+            silence: Silence::Heard(now),
+            good: f64::NAN,
+            last: Last {
+                value: f64::NAN,
+                ..Last::default()
+            },
+            counts: Counts::default(),
+        }
+    }
+
+    pub(crate) fn name<'a>(&'a self, config: &'a SensorConfig) -> SensorName<'a> {
+        SensorName {
+            device: &self.device,
+            signal: &self.signal,
+            unit: &config.unit,
+        }
+    }
+
+    /// When it is due next, if no reading comes before.
+    pub(crate) fn due(&self, config: &SensorConfig) -> Option<Instant> {
+        let alarms = self.alarms.iter().filter_map(Alarm::due).min();
+        let silence = self.silence.due(config.silence.as_ref());
+        [alarms, silence, self.windows.due(config)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether a checkpoint could have made it under this configuration.
+    pub(crate) fn is_sound(&self, config: &SensorConfig) -> bool {
+        self.recent.is_sound() && self.windows.is_sound(config)
+    }
+}
