@@ -1,0 +1,175 @@
+//! The store: one SQLite file that survives kill -9 and power cuts, written by one thread.
+//!
+//! [`open`] repairs or replaces what it finds and returns what is needed to go on; [`Opened::start`]
+//! gives the file to its thread. From then on there are only [`Request`]s and [`Reply`]s, in order.
+//!
+//! A commit is one transaction and one fsync. The write-ahead log goes into the database when it has
+//! reached its size, by an explicit checkpoint: an fsync that fails in an automatic one is swallowed by
+//! SQLite, and the commit would still be reported as done.
+
+mod error;
+mod recovery;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use crate::commit::Commit;
+use crate::outbox::{LANES, Lane, OutboxRow, Sequence};
+
+pub use error::StoreError;
+pub use recovery::{MovedAside, Opened, Recovered, open};
+pub use writer::Writer;
+
+/// Name of the database inside of its directory.
+pub const FILE_NAME: &str = "tidegate.db";
+/// Checkpoints that are kept: the newest, and the one before it if the newest cannot be read.
+pub const CHECKPOINTS_KEPT: u32 = 2;
+/// Requests that wait for the thread: both commits, a load, a close.
+pub const REQUESTS_MAX: usize = 4;
+/// Stack of the thread: SQLite needs less than 100 KiB.
+pub const STACK_BYTES: usize = 256 * 1024;
+/// Corrupt files that are kept beside each other before a person must clear up.
+pub const MOVED_ASIDE_MAX: u32 = 1_000;
+/// Highest sequence that fits beside its lane in one integer of SQLite.
+pub const SEQUENCE_MAX: u64 = (1 << 56) - 1;
+
+/// How the store uses memory and disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Largest size of the database file, bytes; a commit that needs more is refused with [`StoreError::Full`].
+    pub bytes_max: u64,
+    /// Memory for pages, bytes.
+    pub cache_bytes: u32,
+    /// The write-ahead log goes into the database when it is this long, bytes. Longer means fewer writes
+    /// to the device, and a longer start after a power cut.
+    pub wal_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bytes_max: 1 << 30,
+            cache_bytes: 2 << 20,
+            wal_bytes: 4 << 20,
+        }
+    }
+}
+
+/// What the thread is asked to do. Requests are served in their order.
+#[derive(Debug)]
+pub enum Request {
+    /// Make this durable.
+    Commit(Box<Commit>),
+    /// Read rows of one lane in their order.
+    Load {
+        /// Lane.
+        lane: Lane,
+        /// Only rows with a higher sequence.
+        after: Sequence,
+        /// Stop before the sum of keys and values exceeds this; the first row is always returned.
+        bytes_max: usize,
+        /// At most this many rows.
+        rows_max: usize,
+    },
+    /// Move the write-ahead log into the database; the last request.
+    Close,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Reply {
+    /// All of the commit is on the disk. The box is empty, with its buffers.
+    Committed {
+        /// For the next commit.
+        commit: Box<Commit>,
+        /// What the store holds and did so far.
+        usage: Usage,
+    },
+    /// Nothing of the commit is in the database, or the error says that this is unknown.
+    CommitFailed {
+        /// As it was given.
+        commit: Box<Commit>,
+        /// Why.
+        error: StoreError,
+    },
+    /// Rows in their order; none: there is no row behind the sequence asked for.
+    Loaded(Vec<OutboxRow>),
+    /// No rows could be read.
+    LoadFailed(StoreError),
+    /// The thread ends. With an error, all that was committed still stands in the write-ahead log.
+    Closed(Result<(), StoreError>),
+}
+
+/// What the store holds, and what it has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Commits that are durable.
+    pub commits: u64,
+    /// fsyncs that SQLite made for them: one each, two more for each checkpoint of the write-ahead log.
+    pub syncs: u64,
+    /// Times that the write-ahead log was moved into the database.
+    pub wal_checkpoints: u64,
+    /// Bytes written to the write-ahead log and the database.
+    pub bytes_written: u64,
+    /// Rows and bytes that wait, per lane.
+    pub outbox: [LaneUsage; LANES],
+    /// Size of the database file, bytes.
+    pub file_bytes: u64,
+    /// Part of it that is free for new data, bytes.
+    pub free_bytes: u64,
+}
+
+impl Usage {
+    /// Bytes that wait in all lanes.
+    #[must_use]
+    pub fn outbox_bytes(&self) -> u64 {
+        self.outbox.iter().map(|lane| lane.bytes).sum()
+    }
+}
+
+/// Rows of one lane that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneUsage {
+    /// Number of rows.
+    pub rows: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
+/// Lane and sequence as one integer, so that the outbox is one B-tree in the order of forwarding.
+fn place(lane: Lane, sequence: Sequence) -> i64 {
+    let sequence = sequence.0.min(SEQUENCE_MAX);
+    ((lane.index() as u64) << 56 | sequence).cast_signed()
+}
+
+/// Inverse of [`place`].
+fn lane_and_sequence(place: i64) -> Option<(Lane, Sequence)> {
+    let place = u64::try_from(place).ok()?;
+    let lane = Lane::from_index(usize::try_from(place >> 56).ok()?)?;
+    Some((lane, Sequence(place & SEQUENCE_MAX)))
+}
+
+/// Files of one database, in the order in which they are moved: SQLite deletes a log that it finds beside
+/// no database. The rollback journal exists only while the file is made.
+fn file_set(database: &Path) -> [PathBuf; 3] {
+    [
+        with_suffix(database, "-journal"),
+        with_suffix(database, "-wal"),
+        database.to_path_buf(),
+    ]
+}
+
+/// Says that a running process met corruption: the next start reads the whole file before it trusts it.
+fn suspicion(database: &Path) -> PathBuf {
+    with_suffix(database, ".suspect")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests;
