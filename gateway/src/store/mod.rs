@@ -10,6 +10,7 @@
 mod error;
 mod recovery;
 mod schema;
+mod statements;
 mod writer;
 
 use std::path::{Path, PathBuf};

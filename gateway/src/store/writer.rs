@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use rusqlite::{Connection, Statement};
+use rusqlite::Connection;
 
 use super::schema::PAGE_BYTES;
-use super::{
-    CHECKPOINTS_KEPT, REQUESTS_MAX, Reply, Request, SEQUENCE_MAX, STACK_BYTES, Settings,
-    StoreError, Usage, lane_and_sequence, place, suspicion,
-};
-use crate::commit::{Commit, Mutation, SealedRow};
+use super::statements::Statements;
+use super::{REQUESTS_MAX, Reply, Request, STACK_BYTES, Settings, StoreError, Usage, suspicion};
+use crate::commit::Commit;
 use crate::outbox::{Lane, OutboxRow, Sequence};
 
 /// Bytes that the write-ahead log holds beside each page.
@@ -283,168 +281,5 @@ fn prepared<'s, 'c>(
             Ok(statements
                 .insert(fresh.map_err(StoreError::sqlite(path, "prepare its statements"))?))
         }
-    }
-}
-
-/// Every statement of the thread, prepared once.
-struct Statements<'c> {
-    begin: Statement<'c>,
-    commit: Statement<'c>,
-    rollback: Statement<'c>,
-    insert_chunk: Statement<'c>,
-    insert_row: Statement<'c>,
-    measure_rows: Statement<'c>,
-    delete_rows: Statement<'c>,
-    select_rows: Statement<'c>,
-    put_state: Statement<'c>,
-    delete_state: Statement<'c>,
-    put_epoch: Statement<'c>,
-    put_checkpoint: Statement<'c>,
-    trim_checkpoints: Statement<'c>,
-    trim_journal: Statement<'c>,
-}
-
-impl<'c> Statements<'c> {
-    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let prepare = |sql| connection.prepare(sql);
-        Ok(Self {
-            begin: prepare("BEGIN IMMEDIATE")?,
-            commit: prepare("COMMIT")?,
-            rollback: prepare("ROLLBACK")?,
-            insert_chunk: prepare("INSERT INTO journal VALUES (?1, ?2)")?,
-            insert_row: prepare("INSERT OR IGNORE INTO outbox VALUES (?1, ?2, ?3, ?4)")?,
-            measure_rows: prepare(
-                "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM outbox WHERE place BETWEEN ?1 AND ?2",
-            )?,
-            delete_rows: prepare("DELETE FROM outbox WHERE place BETWEEN ?1 AND ?2")?,
-            select_rows: prepare(
-                "SELECT place, key, readings, bytes FROM outbox
-                 WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
-            )?,
-            put_state: prepare("INSERT OR REPLACE INTO state VALUES (?1, ?2)")?,
-            delete_state: prepare("DELETE FROM state WHERE key = ?1")?,
-            put_epoch: prepare("INSERT OR REPLACE INTO meta VALUES ('epoch', ?1)")?,
-            put_checkpoint: prepare("INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2)")?,
-            trim_checkpoints: prepare(
-                "DELETE FROM checkpoint WHERE position NOT IN
-                     (SELECT position FROM checkpoint ORDER BY position DESC LIMIT ?1)",
-            )?,
-            // The chunk that holds the oldest checkpoint's position stays, with all behind it.
-            trim_journal: prepare(
-                "DELETE FROM journal WHERE position <
-                     (SELECT max(position) FROM journal
-                      WHERE position <= (SELECT min(position) FROM checkpoint))",
-            )?,
-        })
-    }
-
-    /// Deletes come first: in a full file they make the room for what is inserted.
-    fn write(&mut self, commit: &Commit, usage: &mut Usage) -> rusqlite::Result<()> {
-        self.begin.execute([])?;
-        for lane in Lane::ALL {
-            if let Some(sequence) = commit.trim_outbox[lane.index()] {
-                self.trim_rows(lane, sequence, usage)?;
-            }
-        }
-        if let Some(epoch) = commit.epoch {
-            self.put_epoch.execute([epoch.cast_signed()])?;
-        }
-        if let Some((position, state)) = &commit.checkpoint {
-            self.write_checkpoint(*position, state)?;
-        }
-        if !commit.journal.is_empty() {
-            self.insert_chunk
-                .execute((commit.position.cast_signed(), commit.journal.as_slice()))?;
-        }
-        for row in commit.rows() {
-            self.insert_row(&row, usage)?;
-        }
-        for mutation in commit.mutations() {
-            match mutation {
-                Mutation::Put { key, value } => self.put_state.execute((key, value))?,
-                Mutation::Delete { key } => self.delete_state.execute([key])?,
-            };
-        }
-        self.commit.execute([])?;
-        Ok(())
-    }
-
-    fn trim_rows(
-        &mut self,
-        lane: Lane,
-        sequence: Sequence,
-        usage: &mut Usage,
-    ) -> rusqlite::Result<()> {
-        let range = [place(lane, Sequence(0)), place(lane, sequence)];
-        let (rows, bytes): (i64, i64) = self
-            .measure_rows
-            .query_row(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        self.delete_rows.execute(range)?;
-        let lane = &mut usage.outbox[lane.index()];
-        lane.rows = lane.rows.saturating_sub(rows.cast_unsigned());
-        lane.bytes = lane.bytes.saturating_sub(bytes.cast_unsigned());
-        Ok(())
-    }
-
-    fn write_checkpoint(&mut self, position: u64, state: &[u8]) -> rusqlite::Result<()> {
-        self.put_checkpoint
-            .execute((position.cast_signed(), state))?;
-        self.trim_checkpoints.execute([CHECKPOINTS_KEPT])?;
-        self.trim_journal.execute([])?;
-        Ok(())
-    }
-
-    /// Inserts a row. A replay after a crash makes the very same rows again: those that are there are left.
-    fn insert_row(&mut self, row: &SealedRow<'_>, usage: &mut Usage) -> rusqlite::Result<()> {
-        let inserted = self.insert_row.execute((
-            place(row.lane, row.sequence),
-            row.key,
-            row.readings,
-            row.bytes,
-        ))?;
-        if inserted > 0 {
-            let lane = &mut usage.outbox[row.lane.index()];
-            lane.rows += 1;
-            lane.bytes += row.bytes.len() as u64;
-        }
-        Ok(())
-    }
-
-    fn load(
-        &mut self,
-        lane: Lane,
-        after: Sequence,
-        bytes_max: usize,
-        rows_max: usize,
-    ) -> rusqlite::Result<Vec<OutboxRow>> {
-        let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
-        let range = (
-            place(lane, after),
-            place(lane, Sequence(SEQUENCE_MAX)),
-            rows_max,
-        );
-        let mut found = self.select_rows.query(range)?;
-        let mut rows = Vec::new();
-        let mut bytes = 0;
-        while let Some(row) = found.next()? {
-            let key = row.get_ref(1)?.as_str()?;
-            let value = row.get_ref(3)?.as_blob()?;
-            bytes += key.len() + value.len();
-            if bytes > bytes_max && !rows.is_empty() {
-                break;
-            }
-            let place = row.get(0)?;
-            let (lane, sequence) = lane_and_sequence(place)
-                .ok_or(rusqlite::Error::IntegralValueOutOfRange(0, place))?;
-            let readings = row.get(2)?;
-            rows.push(OutboxRow {
-                lane,
-                sequence,
-                key: key.to_owned(),
-                readings,
-                bytes: value.to_vec(),
-            });
-        }
-        Ok(rows)
     }
 }
