@@ -300,4 +300,4 @@ pub(crate) fn name_of<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,74 +4,21 @@
 //! newest event time less the lateness) reaches its end, or by the gateway's time when nothing more comes. A value that comes
 //! later still joins its pane while that is kept, and the summaries of its windows are sent again with a higher revision.
 
+mod pane;
+mod progress;
+
+pub use pane::Pane;
+
+use self::pane::NEVER;
+use self::progress::{Progress, first_start_after};
 use crate::config::SensorConfig;
 use crate::ewma::Ewma;
-use crate::limits::{
-    EVENT_MS_ABS_MAX, IDLE_GRACE_MS, IDLE_GRAIN_MS, REVISE_MS, TIME_MS_MIN, WINDOW_MS_MAX,
-};
+use crate::limits::{EVENT_MS_ABS_MAX, REVISE_MS, TIME_MS_MIN, WINDOW_MS_MAX};
 use crate::time::{Instant, Now};
 use serde::{Deserialize, Serialize};
-use wire::{Quality, SensorId, Stats, Summary, Timestamp, Window, WindowKind};
+use wire::{Quality, SensorId, Summary, Timestamp, Window, WindowKind};
 
 const KINDS: [WindowKind; 2] = [WindowKind::Tumbling, WindowKind::Sliding];
-
-/// The number of a pane that was never used.
-const NEVER: i64 = i64::MIN;
-
-/// What is known of one pane of event time; `stats.n` is 0 while no value is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pane {
-    /// Its start divided by the length of the sensor's panes.
-    pub(crate) number: i64,
-    stats: Stats,
-    uncertain: u32,
-    bad: u32,
-}
-
-impl Default for Pane {
-    fn default() -> Self {
-        Self::empty(NEVER)
-    }
-}
-
-impl Pane {
-    fn empty(number: i64) -> Self {
-        Self {
-            number,
-            stats: Stats::default(),
-            uncertain: 0,
-            bad: 0,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.stats.n == 0 && self.bad == 0
-    }
-
-    fn push(&mut self, at: i64, value: f64, quality: Quality, gap_ms_max: u32) {
-        if quality == Quality::Bad {
-            self.bad = self.bad.saturating_add(1);
-            return;
-        }
-        self.uncertain = self
-            .uncertain
-            .saturating_add(u32::from(quality == Quality::Uncertain));
-        match self.stats.n {
-            0 => self.stats = Stats::of(at, value),
-            _ => self.stats.push(at, value, gap_ms_max),
-        }
-    }
-
-    fn merge(&mut self, later: &Self, gap_ms_max: u32) {
-        self.uncertain = self.uncertain.saturating_add(later.uncertain);
-        self.bad = self.bad.saturating_add(later.bad);
-        match (self.stats.n, later.stats.n) {
-            (_, 0) => {}
-            (0, _) => self.stats = later.stats,
-            (_, _) => self.stats.merge(&later.stats, gap_ms_max),
-        }
-    }
-}
 
 /// Where a sensor's windows stand.
 ///
@@ -81,28 +28,15 @@ impl Pane {
 pub(crate) struct Windows {
     /// Length of a pane in ms.
     pane_ms: u32,
-    /// Raised by each revision.
+    /// Raised by each revision, and when windows begin anew.
     revision: u32,
+    /// Whether windows began anew: then the first ones lack a part.
+    is_broken: bool,
     /// None before the first reading.
     progress: Option<Progress>,
     /// Late values that no summary tells of yet.
     stale: Option<Stale>,
     ewma: Option<Ewma>,
-}
-
-/// How far event time has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Progress {
-    /// The newest event time.
-    time_max: i64,
-    /// When the last reading came.
-    heard: Instant,
-    /// The newest pane with a reading.
-    newest: i64,
-    /// Start of the next window to be closed, by kind.
-    next: [i64; 2],
-    /// Windows that start earlier have lost a part to a change of the plan or of the clock.
-    whole_from: i64,
 }
 
 /// A span of event time in which late values came.
@@ -136,6 +70,7 @@ impl Windows {
         Self {
             pane_ms,
             revision: 0,
+            is_broken: false,
             progress: None,
             stale: None,
             ewma: None,
@@ -169,7 +104,7 @@ impl Windows {
                 progress.time_max = progress.time_max.max(time);
                 progress.heard = now.instant;
             }
-            None => self.progress = Some(Progress::begin(now, time, self.pane_ms, config)),
+            None => self.progress = Some(Progress::begin(now, time, self, config)),
         }
     }
 
@@ -289,7 +224,7 @@ impl Windows {
                     .as_mut()?
                     .take_next(kind, self.pane_ms, config, until)
             {
-                if let Some(summary) = self.summary(panes, sensor, window, 0, config) {
+                if let Some(summary) = self.summary(panes, sensor, window, config) {
                     return Some(summary);
                 }
             }
@@ -315,15 +250,12 @@ impl Windows {
         config: &SensorConfig,
     ) -> Option<Summary> {
         while let Some(window) = self.take_stale(panes.len(), config) {
-            if let Some(summary) = self.summary(
-                panes,
-                sensor,
-                window,
-                self.revision.saturating_add(1),
-                config,
-            ) {
+            if let Some(summary) = self.summary(panes, sensor, window, config) {
                 self.revision = self.revision.saturating_add(1);
-                return Some(summary);
+                return Some(Summary {
+                    revision: self.revision,
+                    ..summary
+                });
             }
         }
         self.stale = None;
@@ -359,7 +291,6 @@ impl Windows {
         panes: &[Pane],
         sensor: SensorId,
         window: Window,
-        revision: u32,
         config: &SensorConfig,
     ) -> Option<Summary> {
         let progress = self.progress.as_ref()?;
@@ -374,6 +305,7 @@ impl Windows {
             }
         }
         let is_open = window.start.0 + length > progress.watermark(config);
+        let is_broken = window.start.0 < progress.whole_from;
         (!whole.is_empty()).then_some(Summary {
             sensor,
             window,
@@ -381,19 +313,19 @@ impl Windows {
             uncertain: whole.uncertain,
             bad: whole.bad,
             ewma: self.ewma.map(|ewma| ewma.mean),
-            revision,
-            partial: is_open || window.start.0 < progress.whole_from,
+            revision: if is_broken { self.revision } else { 0 },
+            partial: is_open || is_broken,
         })
     }
 
-    /// Begins anew, after all that was open has been told.
+    /// Begins anew, after all that was open has been told. Its next windows may be among those told: they have a higher
+    /// revision.
     pub(crate) fn reset(&mut self, panes: &mut [Pane], config: &SensorConfig) {
         panes.fill(Pane::default());
-        let revision = self.revision;
-        let ewma = self.ewma;
         *self = Self {
-            revision,
-            ewma,
+            revision: self.revision.saturating_add(1),
+            is_broken: true,
+            ewma: self.ewma,
             ..Self::new(config)
         };
     }
@@ -408,15 +340,12 @@ impl Windows {
         [revision, idle].into_iter().flatten().min()
     }
 
-    /// Whether the panes are those of this configuration, and all times are such as [`clamped`] gives.
+    /// Whether the panes are those of this configuration, and event time stands as it can.
     pub(crate) fn is_sound(&self, config: &SensorConfig) -> bool {
-        let is_time = |time: i64| (-2 * EVENT_MS_ABS_MAX..=2 * EVENT_MS_ABS_MAX).contains(&time);
-        let progress_holds = self.progress.as_ref().is_none_or(|progress| {
-            let newest_ms = progress.newest.checked_mul(i64::from(self.pane_ms));
-            is_time(progress.time_max)
-                && newest_ms.is_some_and(is_time)
-                && progress.next.into_iter().all(is_time)
-        });
+        let progress_holds = self
+            .progress
+            .as_ref()
+            .is_none_or(|progress| progress.is_sound(self.pane_ms, config));
         self.pane_ms == Self::new(config).pane_ms && progress_holds
     }
 
@@ -432,97 +361,3 @@ impl Windows {
             .filter(move |pane| pane.number > oldest && pane.number <= newest)
     }
 }
-
-impl Progress {
-    fn begin(now: Now, time: i64, pane_ms: u32, config: &SensorConfig) -> Self {
-        let mut next = [0; 2];
-        for kind in KINDS {
-            let Some((length, step)) = config.shape(kind) else {
-                continue;
-            };
-            // The first window that a reading within the lateness could belong to.
-            next[kind as usize] =
-                first_start_after(time - i64::from(config.lateness_ms) - length, step);
-        }
-        Self {
-            time_max: time,
-            heard: now.instant,
-            newest: time.div_euclid(i64::from(pane_ms)),
-            next,
-            whole_from: i64::MIN,
-        }
-    }
-
-    fn watermark(&self, config: &SensorConfig) -> i64 {
-        self.time_max - i64::from(config.lateness_ms)
-    }
-
-    /// The watermark as it would stand if event time had gone on with the gateway's since the last reading.
-    fn idle_watermark(&self, now: Now, config: &SensorConfig) -> i64 {
-        let silent_ms = i64::try_from(now.instant.since_ms(self.heard))
-            .unwrap_or(i64::MAX)
-            .min(EVENT_MS_ABS_MAX);
-        self.watermark(config) + silent_ms - i64::from(IDLE_GRACE_MS)
-    }
-
-    /// The end of all panes that may hold readings.
-    fn filled_until(&self, pane_ms: i64) -> i64 {
-        (self.newest + 1) * pane_ms
-    }
-
-    /// Takes the next window of a kind if it ends at `until` or earlier. Where no reading is, the watermark passes over.
-    fn take_next(
-        &mut self,
-        kind: WindowKind,
-        pane_ms: u32,
-        config: &SensorConfig,
-        until: i64,
-    ) -> Option<Window> {
-        let (length, step) = config.shape(kind)?;
-        let watermark = self.watermark(config);
-        let filled_until = self.filled_until(i64::from(pane_ms));
-        let next = &mut self.next[kind as usize];
-        if *next >= filled_until {
-            *next = (*next).max(first_start_after(watermark - length, step));
-            return None;
-        }
-        let start = *next;
-        (start + length <= until).then(|| {
-            *next += step;
-            Window {
-                start: Timestamp(start),
-                length_ms: length as u32,
-                kind,
-            }
-        })
-    }
-
-    /// When [`idle_watermark`](Self::idle_watermark) reaches the end of a window with readings.
-    fn idle_due(&self, pane_ms: u32, config: &SensorConfig) -> Option<Instant> {
-        let filled_until = self.filled_until(i64::from(pane_ms));
-        let ends = KINDS.into_iter().filter_map(|kind| {
-            let next = self.next[kind as usize];
-            config
-                .shape(kind)
-                .filter(|_| next < filled_until)
-                .map(|(length, _)| next + length)
-        });
-        let wait_ms = ends.min()? - self.watermark(config) + i64::from(IDLE_GRACE_MS);
-        let due = self
-            .heard
-            .0
-            .saturating_add(u64::try_from(wait_ms).unwrap_or(0));
-        Some(Instant(
-            due.checked_next_multiple_of(IDLE_GRAIN_MS)
-                .unwrap_or(u64::MAX),
-        ))
-    }
-}
-
-/// The first multiple of `step` above `time`.
-fn first_start_after(time: i64, step: i64) -> i64 {
-    (time.div_euclid(step) + 1) * step
-}
-
-#[cfg(test)]
-mod tests;

@@ -36,7 +36,7 @@ impl fmt::Display for Invalid {
 impl Error for Invalid {}
 
 /// Whether a field is right, its name, and what it must be.
-type Demand = (bool, &'static str, &'static str);
+struct Demand(bool, &'static str, &'static str);
 
 const DELAY: &str = "be at most a day";
 const WINDOW: &str = "be between 100 ms and a week";
@@ -44,8 +44,8 @@ const SPAN: &str = "be between 1 ms and a day";
 
 /// The first demand that isn't met.
 fn meet(rule: Option<usize>, demands: impl IntoIterator<Item = Demand>) -> Result<(), Invalid> {
-    match demands.into_iter().find(|(is_met, ..)| !is_met) {
-        Some((_, field, must)) => Err(Invalid { rule, field, must }),
+    match demands.into_iter().find(|Demand(is_met, ..)| !is_met) {
+        Some(Demand(_, field, must)) => Err(Invalid { rule, field, must }),
         None => Ok(()),
     }
 }
@@ -66,7 +66,7 @@ impl Plan {
     pub fn validate(&self, panes: usize) -> Result<(), Invalid> {
         meet(
             None,
-            [(!self.gateway.is_empty(), "gateway", "not be empty")],
+            [Demand(!self.gateway.is_empty(), "gateway", "not be empty")],
         )?;
         meet(None, self.batch.demands())?;
         self.defaults.validate(None, panes)?;
@@ -81,8 +81,8 @@ impl Plan {
 impl BatchConfig {
     fn demands(&self) -> [Demand; 2] {
         [
-            (self.readings_max > 0, "batch.readings_max", "be above 0"),
-            (is_span(self.ms_max), "batch.ms_max", SPAN),
+            Demand(self.readings_max > 0, "batch.readings_max", "be above 0"),
+            Demand(is_span(self.ms_max), "batch.ms_max", SPAN),
         ]
     }
 }
@@ -91,8 +91,8 @@ impl SensorRule {
     fn demands(&self) -> [Demand; 2] {
         let must = "not be empty: `*` fits any";
         [
-            (!self.device.is_empty(), "device", must),
-            (!self.signal.is_empty(), "signal", must),
+            Demand(!self.device.is_empty(), "device", must),
+            Demand(!self.signal.is_empty(), "signal", must),
         ]
     }
 }
@@ -105,13 +105,13 @@ impl SensorConfig {
         }
         let fits = self.panes_min() <= panes.min(PANES_MAX) as u64;
         let must = "need fewer panes: shorter windows, longer hops, less lateness, or more memory for panes";
-        meet(rule, [(fits, "sliding", must)])?;
+        meet(rule, [Demand(fits, "sliding", must)])?;
         for (place, threshold) in self.thresholds.iter().enumerate() {
             meet(rule, threshold.demands())?;
             let is_unique = self.thresholds[..place]
                 .iter()
                 .all(|other| other.rule != threshold.rule);
-            meet(rule, [(is_unique, "thresholds.rule", "be unique")])?;
+            meet(rule, [Demand(is_unique, "thresholds.rule", "be unique")])?;
         }
         Ok(())
     }
@@ -122,20 +122,20 @@ impl SensorConfig {
             .is_none_or(|r| r.min.is_finite() && r.max.is_finite() && r.min <= r.max);
         let is_spoken = |silence: SilenceRule| is_span(silence.after_ms);
         [
-            (
+            Demand(
                 range_holds,
                 "range",
                 "have a finite min that is not above its finite max",
             ),
-            (self.lateness_ms <= DELAY_MS_MAX, "lateness_ms", DELAY),
-            (self.future_ms_max <= DELAY_MS_MAX, "future_ms_max", DELAY),
-            (
+            Demand(self.lateness_ms <= DELAY_MS_MAX, "lateness_ms", DELAY),
+            Demand(self.future_ms_max <= DELAY_MS_MAX, "future_ms_max", DELAY),
+            Demand(
                 self.tumbling_ms.is_none_or(is_window),
                 "tumbling_ms",
                 WINDOW,
             ),
-            (self.ewma_tau_ms != Some(0), "ewma_tau_ms", "be above 0"),
-            (self.silence.is_none_or(is_spoken), "silence.after_ms", SPAN),
+            Demand(self.ewma_tau_ms != Some(0), "ewma_tau_ms", "be above 0"),
+            Demand(self.silence.is_none_or(is_spoken), "silence.after_ms", SPAN),
         ]
     }
 }
@@ -143,9 +143,9 @@ impl SensorConfig {
 impl Sliding {
     fn demands(&self) -> [Demand; 3] {
         [
-            (is_window(self.window_ms), "sliding.window_ms", WINDOW),
-            (is_window(self.hop_ms), "sliding.hop_ms", WINDOW),
-            (
+            Demand(is_window(self.window_ms), "sliding.window_ms", WINDOW),
+            Demand(is_window(self.hop_ms), "sliding.hop_ms", WINDOW),
+            Demand(
                 self.window_ms.is_multiple_of(self.hop_ms),
                 "sliding.hop_ms",
                 "divide the window",
@@ -159,28 +159,28 @@ impl Threshold {
         let is_level = !self.rule.is_empty() && !self.rule.contains(['/', '+', '#', '\0']);
         let is_width = self.hysteresis.is_finite() && self.hysteresis >= 0.0;
         [
-            (
+            Demand(
                 is_level,
                 "thresholds.rule",
                 "be one level of a topic: not empty, without / + #",
             ),
-            (
+            Demand(
                 self.rule != SILENCE_RULE,
                 "thresholds.rule",
                 "not be `silence`, which is taken",
             ),
-            (self.limit.is_finite(), "thresholds.limit", "be finite"),
-            (
+            Demand(self.limit.is_finite(), "thresholds.limit", "be finite"),
+            Demand(
                 is_width,
                 "thresholds.hysteresis",
                 "be finite and not below 0",
             ),
-            (
+            Demand(
                 self.on_delay_ms <= DELAY_MS_MAX,
                 "thresholds.on_delay_ms",
                 DELAY,
             ),
-            (
+            Demand(
                 self.off_delay_ms <= DELAY_MS_MAX,
                 "thresholds.off_delay_ms",
                 DELAY,

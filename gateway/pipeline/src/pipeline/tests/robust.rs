@@ -1,0 +1,219 @@
+//! What must hold for any input at all.
+
+use super::*;
+use crate::config::{SilenceRule, Sliding, Threshold};
+use proptest::prelude::*;
+use wire::Severity;
+
+/// Something that a gateway may do with a pipeline.
+#[derive(Clone, Debug)]
+enum Step {
+    Read {
+        sensor: u16,
+        time: Option<i64>,
+        value: f64,
+    },
+    Wait,
+    Seal,
+    Register(u8),
+    Change(u8),
+    Clock(i64),
+}
+
+fn any_time() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![
+        1 => Just(None),
+        1 => any::<i64>().prop_map(Some),
+        6 => (-20_000_i64..20_000).prop_map(|ms| Some(WALL + ms)),
+    ]
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![1 => any::<u64>().prop_map(f64::from_bits), 4 => (0..200).prop_map(f64::from)]
+}
+
+fn any_step() -> impl Strategy<Value = (u64, Step)> {
+    let gap =
+        prop_oneof![9 => 0_u64..2000, 1 => any::<u64>().prop_map(|ms| ms >> 20), 1 => Just(0)];
+    let step = prop_oneof![
+        20 => (0_u16..6, any_time(), any_value()).prop_map(|(sensor, time, value)| Step::Read { sensor, time, value }),
+        4 => Just(Step::Wait),
+        1 => Just(Step::Seal),
+        2 => (0_u8..7).prop_map(Step::Register),
+        1 => (0_u8..4).prop_map(Step::Change),
+        1 => prop_oneof![any::<i64>(), WALL - 5000..WALL + 5000].prop_map(Step::Clock),
+    ];
+    (gap, step)
+}
+
+fn plan_of(number: u8) -> Plan {
+    plan(|config| {
+        config.lateness_ms = 500 * u32::from(number);
+        config.future_ms_max = 2000;
+        config.sliding = (number != 1).then_some(Sliding {
+            window_ms: 3000,
+            hop_ms: 1000,
+        });
+        config.ewma_tau_ms = Some(700);
+        config.silence = Some(SilenceRule {
+            after_ms: 3000,
+            severity: Severity::Info,
+        });
+        for (rule, limit, on_delay_ms) in [("high", 100.0, 0), ("higher", 150.0, 900)] {
+            let rule = rule.try_into().unwrap();
+            let threshold = Threshold {
+                rule,
+                limit,
+                hysteresis: 5.0,
+                on_delay_ms,
+                off_delay_ms: 400,
+                ..Threshold::default()
+            };
+            config.thresholds.push(threshold).unwrap();
+        }
+    })
+}
+
+/// A pipeline that is driven by steps.
+struct Driven {
+    rig: Rig,
+    now: Now,
+    /// The rows that must come out: for each reading that is no duplicate, its sensor and value.
+    expected: Vec<(u16, u64)>,
+}
+
+impl Driven {
+    fn new() -> Self {
+        Self {
+            rig: Rig::of(&plan_of(0)),
+            now: at(0),
+            expected: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, gap_ms: u64, step: &Step) {
+        self.now.instant.0 = self.now.instant.0.saturating_add(gap_ms);
+        self.now.wall.0 = self.now.wall.0.saturating_add_unsigned(gap_ms);
+        let Rig { pipeline, events } = &mut self.rig;
+        let mut out = |output: Output<'_>| events.push(keep(output));
+        match *step {
+            Step::Read {
+                sensor,
+                time,
+                value,
+            } => {
+                let reading = Reading {
+                    time: time.map(Timestamp),
+                    value,
+                };
+                let verdict =
+                    pipeline.handle_reading(self.now, SensorId(sensor), &reading, &mut out);
+                if let Verdict::Taken(_) = verdict {
+                    self.expected.push((sensor, value.to_bits()));
+                }
+                assert_eq!(
+                    verdict == Verdict::UnknownSensor,
+                    sensor >= pipeline.sensors()
+                );
+            }
+            Step::Wait => {
+                pipeline.handle_timeout(self.now, &mut out);
+                assert!(
+                    pipeline
+                        .deadline()
+                        .is_none_or(|due| due > self.now.instant || due.0 == u64::MAX)
+                );
+            }
+            Step::Seal => pipeline.seal(self.now, &mut out),
+            Step::Register(device) => {
+                let _ = pipeline.register(self.now, &device.to_string(), "x");
+            }
+            Step::Change(number) => pipeline
+                .handle_plan(self.now, &plan_of(number), &mut out)
+                .unwrap(),
+            Step::Clock(wall) => self.now.wall = Timestamp(wall),
+        }
+    }
+
+    fn restarted(mut self) -> Self {
+        let mut saved = Vec::new();
+        self.rig
+            .pipeline
+            .save(|bytes| saved.extend_from_slice(bytes));
+        let max = crate::checkpoint_bytes_max(SENSORS, SENSORS * PANES, 50, 20);
+        assert!(saved.len() <= max);
+        let digest = self.rig.pipeline.digest();
+        let deadline = self.rig.pipeline.deadline();
+        self.rig.pipeline = Pipeline::restore(memory(), &saved).unwrap();
+        assert_eq!(self.rig.pipeline.digest(), digest);
+        assert_eq!(self.rig.pipeline.deadline(), deadline);
+        self
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_reading_that_is_no_duplicate_is_in_one_row(steps in proptest::collection::vec(any_step(), 1..200)) {
+        let mut driven = Driven::new();
+        for (gap_ms, step) in &steps {
+            driven.step(*gap_ms, step);
+        }
+        driven.step(0, &Step::Seal);
+        let mut rows: Vec<_> = driven
+            .rig
+            .rows()
+            .iter()
+            .map(|row| (row.sensor.0, row.content.raw().unwrap().to_bits()))
+            .collect();
+        // Within a sensor the order of arrival holds.
+        rows.sort_by_key(|(sensor, _)| *sensor);
+        driven.expected.sort_by_key(|(sensor, _)| *sensor);
+        prop_assert_eq!(rows, driven.expected);
+    }
+
+    #[test]
+    fn a_restart_at_any_point_makes_no_difference(
+        steps in proptest::collection::vec(any_step(), 1..150),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let cut = cut.index(steps.len());
+        let (mut steady, mut cut_off) = (Driven::new(), Driven::new());
+        for (nth, (gap_ms, step)) in steps.iter().enumerate() {
+            if nth == cut {
+                cut_off = cut_off.restarted();
+            }
+            steady.step(*gap_ms, step);
+            cut_off.step(*gap_ms, step);
+        }
+        prop_assert_eq!(steady.rig.pipeline.digest(), cut_off.rig.pipeline.digest());
+        prop_assert_eq!(std::format!("{:?}", steady.rig.events), std::format!("{:?}", cut_off.rig.events));
+    }
+
+    #[test]
+    fn alerts_are_raised_and_cleared_in_turn(steps in proptest::collection::vec(any_step(), 1..200)) {
+        let mut driven = Driven::new();
+        for (gap_ms, step) in &steps {
+            driven.step(*gap_ms, step);
+        }
+        let mut raised = Vec::new();
+        let mut last_id = 0;
+        for event in &driven.rig.events {
+            let Event::Alert { id, sensor, rule, state, .. } = event else { continue };
+            match state {
+                AlertState::Raised => {
+                    prop_assert_eq!(*id, last_id + 1);
+                    last_id = *id;
+                    prop_assert!(raised.iter().all(|(_, s, r)| (s, r) != (&sensor, &rule)), "raised twice");
+                    raised.push((*id, sensor, rule));
+                }
+                AlertState::Cleared => {
+                    let place = raised.iter().position(|(other, ..)| other == id);
+                    raised.remove(place.expect("it was raised"));
+                }
+            }
+        }
+        let mut now_raised: Vec<u64> = driven.rig.pipeline.alerts().map(|alert| alert.id).collect();
+        now_raised.sort_unstable();
+        prop_assert_eq!(now_raised, raised.iter().map(|(id, ..)| *id).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,185 @@
+//! Timelines of windows.
+
+use super::*;
+use crate::config::Sliding;
+use wire::{Quality, Reasons};
+
+#[test]
+fn a_reading_at_the_border_belongs_to_the_later_window() {
+    let mut rig = Rig::new(|_| {});
+    rig.read(0, 1.0)
+        .read(999, 2.0)
+        .read(1000, 5.0)
+        .read(2000, 0.0);
+    assert_eq!(rig.summaries(), ["0+1000: 1.5 of 2", "1000+1000: 5 of 1"]);
+}
+
+#[test]
+fn a_window_waits_for_the_lateness() {
+    let mut rig = Rig::new(|config| config.lateness_ms = 500);
+    rig.read(900, 1.0).read(1100, 9.0);
+    let _ = rig.read_of(1150, Some(800), 3.0);
+    assert!(rig.summaries().is_empty());
+    rig.read(1499, 9.0);
+    assert!(rig.summaries().is_empty());
+    rig.read(1500, 9.0);
+    assert_eq!(rig.summaries(), ["0+1000: 2 of 2"]);
+}
+
+#[test]
+fn an_empty_window_has_no_summary() {
+    let mut rig = Rig::new(|_| {});
+    rig.read(0, 1.0).read(2500, 2.0).read(4000, 3.0);
+    assert_eq!(rig.summaries(), ["0+1000: 1 of 1", "2000+1000: 2 of 1"]);
+}
+
+#[test]
+fn sliding_windows_overlap() {
+    let mut rig = Rig::new(|config| {
+        config.tumbling_ms = None;
+        config.sliding = Some(Sliding {
+            window_ms: 3000,
+            hop_ms: 1000,
+        });
+    });
+    rig.read(0, 1.0)
+        .read(1000, 2.0)
+        .read(2000, 3.0)
+        .read(4500, 0.0)
+        .read(6000, 0.0);
+    let expected = [
+        "-2000+3000: 1 of 1",
+        "-1000+3000: 1.5 of 2",
+        "0+3000: 2 of 3",
+        "1000+3000: 2.5 of 2",
+        "2000+3000: 1.5 of 2",
+        "3000+3000: 0 of 1",
+    ];
+    assert_eq!(rig.summaries(), expected);
+}
+
+#[test]
+fn tumbling_and_sliding_windows_share_their_panes() {
+    let mut rig = Rig::new(|config| {
+        config.tumbling_ms = Some(2000);
+        config.sliding = Some(Sliding {
+            window_ms: 3000,
+            hop_ms: 3000,
+        });
+    });
+    for n in 0..7 {
+        rig.read(n * 1000, n as f64);
+    }
+    let mut told = rig.summaries();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "0+2000: 0.5 of 2",
+            "0+3000: 1 of 3",
+            "2000+2000: 2.5 of 2",
+            "3000+3000: 4 of 3",
+            "4000+2000: 4.5 of 2"
+        ]
+    );
+}
+
+#[test]
+fn an_idle_window_is_closed_by_the_gateways_time_as_partial() {
+    let mut rig = Rig::new(|_| {});
+    rig.read(600, 1.0);
+    assert_eq!(rig.pipeline.deadline(), Some(Instant(3000)));
+    rig.wait(2999);
+    assert!(rig.summaries().is_empty());
+    rig.wait(3000);
+    assert_eq!(rig.summaries(), ["0+1000: 1 of 1 ~"]);
+}
+
+#[test]
+fn a_value_for_a_closed_window_yields_a_revision() {
+    let mut rig = Rig::new(|_| {});
+    rig.read(100, 1.0).read(1100, 5.0);
+    let verdict = rig.read_of(1200, Some(200), 3.0);
+    assert_eq!(
+        verdict,
+        Verdict::Taken(Flags::new(Quality::Uncertain, Reasons::LATE))
+    );
+    let _ = rig.read_of(1300, Some(300), 5.0);
+    rig.wait(6199);
+    assert_eq!(rig.summaries()[..1], ["0+1000: 1 of 1"]);
+    rig.wait(6200);
+    assert!(
+        rig.summaries().contains(&"0+1000: 3 of 3 r1".into()),
+        "{:?}",
+        rig.summaries()
+    );
+}
+
+#[test]
+fn a_revision_is_told_before_its_pane_makes_room() {
+    let mut rig = Rig::new(|_| {});
+    rig.read(100, 1.0).read(1100, 5.0);
+    let _ = rig.read_of(1200, Some(200), 3.0);
+    rig.read(2000, 7.0);
+    assert_eq!(
+        rig.summaries(),
+        ["0+1000: 1 of 1", "0+1000: 2 of 2 r1", "1000+1000: 5 of 1"]
+    );
+}
+
+#[test]
+fn a_value_older_than_all_panes_is_in_no_window_but_in_the_batch() {
+    let mut rig = Rig::new(|_| {});
+    rig.read(9000, 1.0);
+    let _ = rig.read_of(9100, Some(500), 3.0);
+    rig.seal(9200);
+    assert_eq!(rig.pipeline.counters().outside_windows, 1);
+    assert_eq!(rig.rows().len(), 2);
+}
+
+#[test]
+fn bad_readings_are_counted_beside_the_average() {
+    let mut rig = Rig::new(|_| {});
+    rig.read(0, 1.0)
+        .read(100, f64::NAN)
+        .read(200, 3.0)
+        .read(1000, f64::INFINITY)
+        .read(2000, 0.0);
+    assert_eq!(rig.summaries(), ["0+1000: 2 of 2 b1", "1000+1000: b1"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_begins_the_windows_anew() {
+    let mut rig = Rig::new(|config| config.future_ms_max = 1000);
+    rig.read(900_000, 1.0);
+    let back = Now {
+        instant: Instant(900_100),
+        wall: Timestamp(WALL + 50),
+    };
+    let events = &mut rig.events;
+    let reading = Reading {
+        time: None,
+        value: 2.0,
+    };
+    let verdict =
+        rig.pipeline
+            .handle_reading(back, SensorId(0), &reading, &mut |output: Output<'_>| {
+                events.push(keep(output))
+            });
+    assert_eq!(
+        verdict,
+        Verdict::Taken(Flags::new(Quality::Good, Reasons::ARRIVAL_TIME))
+    );
+    assert_eq!(rig.summaries(), ["900000+1000: 1 of 1 ~"]);
+    assert_eq!(rig.pipeline.counters().clock_resets, 1);
+}
+
+#[test]
+fn the_moving_average_stands_in_the_summary() {
+    let mut rig = Rig::new(|config| config.ewma_tau_ms = Some(1000));
+    rig.read(0, 0.0).read(500, 1.0).read(1000, 1.0);
+    let Some(Event::Summary(summary)) = rig.events.first() else {
+        panic!("{:?}", rig.events)
+    };
+    assert!((summary.ewma.unwrap() - 0.393_469_340_287_366_6).abs() < 1e-15);
+}
