@@ -1,0 +1,230 @@
+//! The format is as `FORMAT.md` and the golden files say. Golden files are never edited: a change of the bytes is a new version.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't read its files fails"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+use wire::{
+    Alert, AlertState, BatchReader, Content, Flags, Gap, GapReason, Lane, Quality, Reasons, Row,
+    SensorId, SensorName, Severity, Stats, Summary, SummaryReader, Timestamp, Why, Window,
+    WindowKind, write_batch, write_summaries,
+};
+
+/// 2026-01-01T00:01:00Z.
+const AT: i64 = 1_767_225_660_000;
+
+const NAMES: [SensorName<'_>; 2] = [
+    SensorName {
+        device: "pump-1",
+        signal: "temp",
+        unit: "°C",
+    },
+    SensorName {
+        device: "pump-1",
+        signal: "rpm",
+        unit: "",
+    },
+];
+
+fn name(sensor: SensorId) -> SensorName<'static> {
+    NAMES[usize::from(sensor.0)]
+}
+
+fn row(
+    sensor: u16,
+    time: i64,
+    lag_ms: i64,
+    content: Content,
+    quality: Quality,
+    reasons: Reasons,
+) -> Row {
+    Row {
+        time: Timestamp(AT + time),
+        arrival: Timestamp(AT + time + lag_ms),
+        content,
+        flags: Flags::new(quality, reasons),
+        sensor: SensorId(sensor),
+    }
+}
+
+fn rows() -> Vec<Row> {
+    use Content::{AsSent, Filled, Nothing, Refused, Repaired};
+    vec![
+        row(0, -3000, 5, AsSent(20.25), Quality::Good, Reasons::NONE),
+        row(0, -2001, 5, AsSent(20.5), Quality::Good, Reasons::NONE),
+        row(
+            0,
+            -1000,
+            5,
+            Refused(f64::INFINITY),
+            Quality::Bad,
+            Reasons::NOT_FINITE,
+        ),
+        row(
+            0,
+            0,
+            5,
+            Repaired {
+                raw: 85.0,
+                value: 20.75,
+            },
+            Quality::Uncertain,
+            Reasons::SPIKE,
+        ),
+        row(
+            1,
+            -500,
+            0,
+            Filled(-0.0),
+            Quality::Uncertain,
+            Reasons::FILLED,
+        ),
+        row(
+            1,
+            -60_500,
+            60_499,
+            Nothing,
+            Quality::Bad,
+            Reasons::LATE | Reasons::OUT_OF_RANGE,
+        ),
+    ]
+}
+
+fn stats() -> Stats {
+    let mut stats = Stats::of(AT - 60_000, 20.0);
+    stats.push(AT - 30_000, 21.0, 60_000);
+    stats.push(AT - 1, 25.0, 60_000);
+    stats
+}
+
+fn summaries() -> Vec<Summary> {
+    let window = |kind, length_ms| Window {
+        start: Timestamp(AT - i64::from(length_ms)),
+        length_ms,
+        kind,
+    };
+    vec![
+        Summary {
+            sensor: SensorId(0),
+            window: window(WindowKind::Tumbling, 60_000),
+            stats: Some(stats()),
+            uncertain: 1,
+            bad: 0,
+            ewma: Some(22.5),
+            revision: 2,
+            partial: false,
+        },
+        Summary {
+            sensor: SensorId(1),
+            window: window(WindowKind::Sliding, 300_000),
+            stats: None,
+            uncertain: 0,
+            bad: 3,
+            ewma: None,
+            revision: 0,
+            partial: true,
+        },
+    ]
+}
+
+fn alert() -> Alert<'static> {
+    Alert {
+        id: 300,
+        sensor: SensorId(0),
+        name: NAMES[0],
+        rule: "high",
+        state: AlertState::Raised,
+        severity: Severity::Critical,
+        at: Timestamp(AT),
+        since: Timestamp(AT - 5000),
+        value: Some(92.5),
+        limit: Some(90.0),
+        why: Why::new(format_args!("92.5 °C is above 90 °C for 5 s")),
+    }
+}
+
+fn gap() -> Gap {
+    Gap {
+        lane: Lane::Telemetry,
+        from: 1000,
+        to: 1099,
+        count: 500_000,
+        reason: GapReason::Thinned,
+        at: Timestamp(AT),
+    }
+}
+
+fn written(name_of_message: &str) -> Vec<u8> {
+    let mut buffer = [0; 512];
+    let bytes = match name_of_message {
+        "telemetry" => write_batch("edge-7", Timestamp(AT), &rows(), name, &mut buffer),
+        "aggregates" => write_summaries("edge-7", Timestamp(AT), &summaries(), name, &mut buffer),
+        "alert" => alert().write("edge-7", &mut buffer),
+        _ => gap().write("edge-7", &mut buffer),
+    };
+    bytes.unwrap().to_vec()
+}
+
+const MESSAGES: [&str; 4] = ["telemetry", "aggregates", "alert", "gap"];
+
+fn golden(message: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{message}-v1.bin"));
+    fs::read(path).unwrap()
+}
+
+/// The bytes of an example in `FORMAT.md`: in each line, what stands before the bar.
+fn example(message: &str) -> Vec<u8> {
+    let paper = include_str!("../FORMAT.md");
+    let start = format!("```hex {message}\n");
+    let (_, block) = paper
+        .split_once(&start)
+        .expect("the paper has an example of each message");
+    let (block, _) = block.split_once("```").expect("the example ends");
+    let digits = block.lines().flat_map(|line| {
+        line.split('|')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+    });
+    digits
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x} ")).collect()
+}
+
+#[test]
+fn the_paper_shows_each_byte() {
+    for message in MESSAGES {
+        assert_eq!(hex(&example(message)), hex(&written(message)), "{message}");
+    }
+}
+
+#[test]
+fn version_1_is_written_as_ever() {
+    for message in MESSAGES {
+        assert_eq!(hex(&golden(message)), hex(&written(message)), "{message}");
+    }
+}
+
+#[test]
+fn version_1_is_read_as_ever() {
+    let read: Vec<Row> = BatchReader::new(&golden("telemetry"))
+        .unwrap()
+        .map(|item| item.unwrap().1)
+        .collect();
+    assert_eq!(read, rows());
+    let read: Vec<Summary> = SummaryReader::new(&golden("aggregates"))
+        .unwrap()
+        .map(|item| item.unwrap().1)
+        .collect();
+    assert_eq!(read, summaries());
+    assert_eq!(Alert::read(&golden("alert")), Ok(("edge-7", alert())));
+    assert_eq!(Gap::read(&golden("gap")), Ok(("edge-7", gap())));
+}
