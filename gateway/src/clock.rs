@@ -20,21 +20,32 @@ pub struct Clock {
 impl Clock {
     /// A clock that begins now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the place that the ban leaves")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that the ban leaves"
+    )]
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     /// What the clocks say.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the place that the ban leaves")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that the ban leaves"
+    )]
     pub fn now(&self) -> Moment {
         let wall_ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
         };
         let monotonic_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Moment { monotonic_ms, wall_ms }
+        Moment {
+            monotonic_ms,
+            wall_ms,
+        }
     }
 
     /// The standard library's instant `monotonic_ms` after the start, for timers.
@@ -45,7 +56,10 @@ impl Clock {
 
     /// Microseconds since the start, for histograms.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the place that the ban leaves")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that the ban leaves"
+    )]
     pub fn micros(&self) -> u64 {
         u64::try_from(Instant::now().duration_since(self.start).as_micros()).unwrap_or(u64::MAX)
     }
@@ -53,7 +67,10 @@ impl Clock {
 
 /// Now, for timers of the sockets: never for anything that the engine sees.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the place that the ban leaves")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place that the ban leaves"
+)]
 pub fn timer_now() -> Instant {
     Instant::now()
 }

@@ -148,7 +148,8 @@ impl Commit {
     /// The rows, in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = SealedRow<'_>> {
         self.rows.iter().map(|span| {
-            let (key, bytes) = self.row_bytes[span.start..span.start + span.len].split_at(span.key_len);
+            let (key, bytes) =
+                self.row_bytes[span.start..span.start + span.len].split_at(span.key_len);
             SealedRow {
                 lane: span.lane,
                 sequence: span.sequence,
@@ -165,7 +166,10 @@ impl Commit {
             let bytes = &self.mutation_bytes[span.start..];
             let (key, rest) = bytes.split_at(span.key_len);
             match span.value_len {
-                Some(len) => Mutation::Put { key, value: &rest[..len] },
+                Some(len) => Mutation::Put {
+                    key,
+                    value: &rest[..len],
+                },
                 None => Mutation::Delete { key },
             }
         })
@@ -225,7 +229,13 @@ mod tests {
     use super::*;
 
     fn row(bytes: &[u8]) -> SealedRow<'_> {
-        SealedRow { lane: Lane::Telemetry, sequence: Sequence(7), key: "edge-1", readings: 3, bytes }
+        SealedRow {
+            lane: Lane::Telemetry,
+            sequence: Sequence(7),
+            key: "edge-1",
+            readings: 3,
+            bytes,
+        }
     }
 
     #[test]
@@ -233,9 +243,15 @@ mod tests {
         let mut commit = Commit::default();
         assert!(commit.is_empty());
         let mutations = [
-            Mutation::Put { key: b"retained/a", value: b"1" },
+            Mutation::Put {
+                key: b"retained/a",
+                value: b"1",
+            },
             Mutation::Delete { key: b"retained/b" },
-            Mutation::Put { key: b"c", value: b"" },
+            Mutation::Put {
+                key: b"c",
+                value: b"",
+            },
         ];
         for mutation in &mutations {
             commit.push_mutation(mutation).expect("room");
@@ -257,6 +273,12 @@ mod tests {
         assert_eq!(commit.push_row(&row(b"")), Err(Full));
         assert_eq!(commit.rows().len(), 2);
         let value = vec![0; MUTATION_BYTES_PER_COMMIT_MAX];
-        assert_eq!(commit.push_mutation(&Mutation::Put { key: b"k", value: &value }), Err(Full));
+        assert_eq!(
+            commit.push_mutation(&Mutation::Put {
+                key: b"k",
+                value: &value
+            }),
+            Err(Full)
+        );
     }
 }

@@ -34,7 +34,10 @@ impl Deliveries {
     /// An empty ring; the only allocation.
     #[must_use]
     pub fn new() -> Self {
-        Self { ring: vec![0; DELIVERIES_MAX].into_boxed_slice(), taken: 0 }
+        Self {
+            ring: vec![0; DELIVERIES_MAX].into_boxed_slice(),
+            taken: 0,
+        }
     }
 
     /// Remembers a message; the oldest is forgotten.
@@ -105,7 +108,9 @@ fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
     for word in &mut words {
         let mut eight = [0; 8];
         eight.copy_from_slice(word);
-        hash = (hash ^ u64::from_le_bytes(eight)).wrapping_mul(FNV_PRIME).rotate_left(23);
+        hash = (hash ^ u64::from_le_bytes(eight))
+            .wrapping_mul(FNV_PRIME)
+            .rotate_left(23);
     }
     for &byte in words.remainder() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
@@ -177,7 +182,10 @@ mod tests {
             deliveries.save(&mut |part| bytes.extend_from_slice(part));
             bytes.push(0xaa);
             let (restored, rest) = Deliveries::restore(&bytes).unwrap();
-            assert_eq!((&restored.ring, restored.taken), (&deliveries.ring, deliveries.taken));
+            assert_eq!(
+                (&restored.ring, restored.taken),
+                (&deliveries.ring, deliveries.taken)
+            );
             assert_eq!(rest, [0xaa]);
         }
         assert!(Deliveries::restore(&[1, 0, 0]).is_none());

@@ -112,7 +112,9 @@ impl Forwarder {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         match self.state {
-            State::Ready | State::Loading { .. } | State::Loaded { .. } | State::Sending { .. } => true,
+            State::Ready | State::Loading { .. } | State::Loaded { .. } | State::Sending { .. } => {
+                true
+            }
             State::Paused { .. } | State::Connecting | State::Stopped => false,
         }
     }
@@ -154,11 +156,16 @@ impl Forwarder {
             State::Ready if self.epoch_durable => {
                 let lane = self.next_lane()?;
                 self.state = State::Loading { lane };
-                Some(Step::Load { lane, after: self.sent[lane.index()] })
+                Some(Step::Load {
+                    lane,
+                    after: self.sent[lane.index()],
+                })
             }
             State::Loaded { lane, last } => {
                 self.state = State::Sending { lane, last };
-                Some(Step::Send { watermark: self.watermark_with(lane, last) })
+                Some(Step::Send {
+                    watermark: self.watermark_with(lane, last),
+                })
             }
             State::Paused { .. }
             | State::Connecting
@@ -205,7 +212,9 @@ impl Forwarder {
 
     /// Rows were loaded, the last with this sequence; `None`: there were none behind the one asked for.
     pub fn handle_loaded(&mut self, last: Option<Sequence>) {
-        let State::Loading { lane } = self.state else { return };
+        let State::Loading { lane } = self.state else {
+            return;
+        };
         self.state = match last {
             Some(last) => State::Loaded { lane, last },
             None => {
@@ -218,11 +227,20 @@ impl Forwarder {
 
     /// The transaction with the rows is committed.
     pub fn handle_sent(&mut self) {
-        let State::Sending { lane, last } = self.state else { return };
+        let State::Sending { lane, last } = self.state else {
+            return;
+        };
         self.sent[lane.index()] = last;
         self.last_lane = lane;
         self.failures = 0;
         self.state = State::Ready;
+    }
+
+    /// A row of the transfer was refused for its size; the session stands, the rows are loaded again.
+    pub fn handle_too_large(&mut self) {
+        if let State::Sending { .. } = self.state {
+            self.state = State::Ready;
+        }
     }
 
     /// Connect, load or send failed. `random` spreads the attempts of a fleet.
@@ -230,9 +248,9 @@ impl Forwarder {
         self.failures += 1;
         self.state = match failure {
             Failure::Fenced => State::Stopped,
-            Failure::Retry | Failure::Refused | Failure::Fatal => {
-                State::Paused { until: Instant(now.0 + pause_ms(self.failures, random)) }
-            }
+            Failure::Retry | Failure::Refused | Failure::Fatal => State::Paused {
+                until: Instant(now.0 + pause_ms(self.failures, random)),
+            },
         };
     }
 
@@ -248,7 +266,10 @@ impl Forwarder {
     fn watermark_with(&self, lane: Lane, last: Sequence) -> Watermark {
         let mut sequences = self.sent.map(|sequence| sequence.0);
         sequences[lane.index()] = last.0;
-        Watermark { epoch: self.epoch.unwrap_or(0), sequences }
+        Watermark {
+            epoch: self.epoch.unwrap_or(0),
+            sequences,
+        }
     }
 }
 
@@ -273,10 +294,15 @@ mod tests {
     }
 
     fn check_transfer(forwarder: &mut Forwarder, lane: Lane, after: u64, last: u64) -> Watermark {
-        let load = Step::Load { lane, after: Sequence(after) };
+        let load = Step::Load {
+            lane,
+            after: Sequence(after),
+        };
         assert_eq!(forwarder.poll(NOW), Some(load));
         forwarder.handle_loaded(Some(Sequence(last)));
-        let Some(Step::Send { watermark }) = forwarder.poll(NOW) else { panic!("nothing to send") };
+        let Some(Step::Send { watermark }) = forwarder.poll(NOW) else {
+            panic!("nothing to send")
+        };
         assert_eq!(forwarder.poll(NOW), None);
         forwarder.handle_sent();
         watermark
@@ -285,19 +311,34 @@ mod tests {
     #[test]
     fn a_fresh_store_takes_the_first_epoch_and_waits_until_it_is_durable() {
         let mut forwarder = connected(None, [0, 0, 0, 3]);
-        assert_eq!(forwarder.handle_connected(None, Sequence(4)), Found::NewEpoch(1));
+        assert_eq!(
+            forwarder.handle_connected(None, Sequence(4)),
+            Found::NewEpoch(1)
+        );
         assert_eq!(forwarder.poll(NOW), None);
         forwarder.handle_epoch_durable();
         let watermark = check_transfer(&mut forwarder, Lane::Telemetry, 0, 3);
-        assert_eq!(watermark, Watermark { epoch: 1, sequences: [0, 0, 0, 3] });
+        assert_eq!(
+            watermark,
+            Watermark {
+                epoch: 1,
+                sequences: [0, 0, 0, 3]
+            }
+        );
         assert_eq!(forwarder.poll(NOW), None);
     }
 
     #[test]
     fn the_position_comes_from_the_record() {
         let mut forwarder = connected(Some(2), [7, 0, 8, 9]);
-        let record = Watermark { epoch: 2, sequences: [7, 0, 5, 6] };
-        assert_eq!(forwarder.handle_connected(Some(record), Sequence(10)), Found::Same);
+        let record = Watermark {
+            epoch: 2,
+            sequences: [7, 0, 5, 6],
+        };
+        assert_eq!(
+            forwarder.handle_connected(Some(record), Sequence(10)),
+            Found::Same
+        );
         check_transfer(&mut forwarder, Lane::Aggregate, 5, 8);
         check_transfer(&mut forwarder, Lane::Telemetry, 6, 9);
         assert_eq!(forwarder.poll(NOW), None);
@@ -305,13 +346,25 @@ mod tests {
 
     #[test]
     fn a_store_that_is_new_or_older_than_kafka_begins_a_new_epoch() {
-        let record = Some(Watermark { epoch: 5, sequences: [0, 0, 0, 40] });
-        let found = |epoch, next| connected(epoch, [0; LANES]).handle_connected(record, Sequence(next));
+        let record = Some(Watermark {
+            epoch: 5,
+            sequences: [0, 0, 0, 40],
+        });
+        let found =
+            |epoch, next| connected(epoch, [0; LANES]).handle_connected(record, Sequence(next));
         assert_eq!(found(None, 1), Found::NewEpoch(6));
-        assert_eq!(found(Some(5), 40), Found::NewEpoch(6), "restored from an old copy");
+        assert_eq!(
+            found(Some(5), 40),
+            Found::NewEpoch(6),
+            "restored from an old copy"
+        );
         assert_eq!(found(Some(5), 41), Found::Same);
         assert_eq!(found(Some(4), 99), Found::NewEpoch(6));
-        assert_eq!(found(Some(6), 1), Found::Same, "announced, but nothing sent in it yet");
+        assert_eq!(
+            found(Some(6), 1),
+            Found::Same,
+            "announced, but nothing sent in it yet"
+        );
     }
 
     #[test]
@@ -347,7 +400,10 @@ mod tests {
         let mut forwarder = connected(Some(1), [0, 0, 0, 1]);
         forwarder.handle_failed(NOW, Failure::Fenced, 0);
         assert!(forwarder.is_stopped());
-        assert_eq!((forwarder.deadline(), forwarder.poll(Instant(u64::MAX))), (None, None));
+        assert_eq!(
+            (forwarder.deadline(), forwarder.poll(Instant(u64::MAX))),
+            (None, None)
+        );
     }
 
     #[test]

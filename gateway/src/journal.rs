@@ -30,7 +30,8 @@ pub const CHUNK_TRAILER_BYTES: usize = 4;
 /// Largest entry other than a plan: tag, advance, and two names with their lengths.
 pub const ENTRY_BYTES_MAX: usize = 1 + 10 + 2 + DEVICE_BYTES_MAX + 2 + SIGNAL_BYTES_MAX;
 
-const _: () = assert!(CHUNK_HEADER_BYTES + PLAN_BYTES_MAX + 16 + CHUNK_TRAILER_BYTES <= CHUNK_BYTES_MAX);
+const _: () =
+    assert!(CHUNK_HEADER_BYTES + PLAN_BYTES_MAX + 16 + CHUNK_TRAILER_BYTES <= CHUNK_BYTES_MAX);
 
 /// Number of an entry since the journal began; it grows by one with each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,7 +131,17 @@ impl ChunkWriter {
         bytes.extend_from_slice(&first.0.to_le_bytes());
         bytes.extend_from_slice(&instant.0.to_le_bytes());
         bytes.extend_from_slice(&0u32.to_le_bytes());
-        Self { first, count: 0, instant }
+        Self {
+            first,
+            count: 0,
+            instant,
+        }
+    }
+
+    /// Position of the first entry.
+    #[must_use]
+    pub fn first(&self) -> Position {
+        self.first
     }
 
     /// Position of the next entry.
@@ -174,7 +185,7 @@ impl ChunkWriter {
     /// Completes the chunk: count and checksum.
     pub fn finish(&self, bytes: &mut Vec<u8>) {
         bytes[17..CHUNK_HEADER_BYTES].copy_from_slice(&self.count.to_le_bytes());
-        let checksum = wire::crc32c(bytes);
+        let checksum = wire::crc32c(0, bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
     }
 }
@@ -206,7 +217,11 @@ fn write_entry(bytes: &mut Vec<u8>, advance: u64, wall: Timestamp, entry: &Entry
                 bytes.extend_from_slice(&fingerprint.to_le_bytes());
                 TAG_DELIVERY
             }
-            Entry::Reading { sensor, time, value } => write_reading(bytes, wall, sensor, time, value),
+            Entry::Reading {
+                sensor,
+                time,
+                value,
+            } => write_reading(bytes, wall, sensor, time, value),
             Entry::Tick => TAG_TICK,
             Entry::Plan { bytes: plan } => {
                 write_slice(bytes, plan);
@@ -265,7 +280,7 @@ impl<'a> ChunkReader<'a> {
             return Err(Malformed::Version(bytes[0]));
         }
         let (body, trailer) = bytes.split_at(bytes.len() - CHUNK_TRAILER_BYTES);
-        if wire::crc32c(body).to_le_bytes() != trailer {
+        if wire::crc32c(0, body).to_le_bytes() != trailer {
             return Err(Malformed::Checksum);
         }
         Ok(Self {
@@ -301,8 +316,12 @@ impl<'a> ChunkReader<'a> {
         let tag = self.take(1)?[0];
         if tag & FLAG_ADVANCE != 0 {
             let advance = self.varint()?;
-            self.instant =
-                Instant(self.instant.0.checked_add(advance).ok_or(Malformed::Entry(start))?);
+            self.instant = Instant(
+                self.instant
+                    .0
+                    .checked_add(advance)
+                    .ok_or(Malformed::Entry(start))?,
+            );
         }
         let entry = match tag & TAG_MASK {
             TAG_BOOT | TAG_CLOCK => {
@@ -314,13 +333,18 @@ impl<'a> ChunkReader<'a> {
                     Entry::Clock { offset_ms }
                 }
             }
-            TAG_SENSOR => {
-                Entry::Sensor { device: self.text(DEVICE_BYTES_MAX)?, signal: self.text(SIGNAL_BYTES_MAX)? }
-            }
-            TAG_DELIVERY => Entry::Delivery { fingerprint: u64_at(self.take(8)?, 0) },
+            TAG_SENSOR => Entry::Sensor {
+                device: self.text(DEVICE_BYTES_MAX)?,
+                signal: self.text(SIGNAL_BYTES_MAX)?,
+            },
+            TAG_DELIVERY => Entry::Delivery {
+                fingerprint: u64_at(self.take(8)?, 0),
+            },
             TAG_READING => self.reading(tag)?,
             TAG_TICK => Entry::Tick,
-            TAG_PLAN => Entry::Plan { bytes: self.slice(PLAN_BYTES_MAX)? },
+            TAG_PLAN => Entry::Plan {
+                bytes: self.slice(PLAN_BYTES_MAX)?,
+            },
             _ => return Err(Malformed::Entry(start)),
         };
         Ok((self.instant, entry))
@@ -341,12 +365,22 @@ impl<'a> ChunkReader<'a> {
         } else {
             f64::from_bits(u64_at(self.take(8)?, 0))
         };
-        Ok(Entry::Reading { sensor, time, value })
+        Ok(Entry::Reading {
+            sensor,
+            time,
+            value,
+        })
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let end = self.at.checked_add(len).ok_or(Malformed::Truncated(self.at))?;
-        let bytes = self.body.get(self.at..end).ok_or(Malformed::Truncated(self.at))?;
+        let end = self
+            .at
+            .checked_add(len)
+            .ok_or(Malformed::Truncated(self.at))?;
+        let bytes = self
+            .body
+            .get(self.at..end)
+            .ok_or(Malformed::Truncated(self.at))?;
         self.at = end;
         Ok(bytes)
     }

@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Tidegate: an MQTT edge gateway whose acknowledgement means "safe on disk".
+//!
+//! The modules in the order of the way of a reading. The first part decides and does no I/O; the second
+//! part does, and decides nothing.
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+// The core: sans-IO, a function of its inputs.
+pub mod broker;
+pub mod mapping;
+pub mod payload;
+pub mod deliveries;
+pub mod journal;
+pub mod machine;
+pub mod engine;
+pub mod messages;
+pub mod outbox;
+pub mod commit;
+pub mod forward;
+pub mod limits;
+
+// The shell: sockets, files, threads, clocks.
+pub mod cli;
+pub mod config;
+pub mod start;
+pub mod run;
+pub mod shell;
+pub mod buffers;
+pub mod connection;
+pub mod authenticate;
+pub mod secrets;
+pub mod passwd;
+pub mod recover;
+pub mod store;
+pub mod uplink;
+pub mod bill;
+pub mod clock;

@@ -17,11 +17,18 @@ pub const MAPPING_LEVELS_MAX: usize = 12;
 
 /// Largest plan as postcard bytes: `RULES_MAX` rules of at most 300 bytes.
 pub const PLAN_BYTES_MAX: usize = 128 * 1024;
+/// Largest batch: 8192 readings at their worst. Kafka takes records up to 1 MB unless told otherwise.
+pub const BATCH_BYTES: usize = 256 * 1024;
+/// Summaries of an open batch.
+pub const SUMMARIES_OPEN_MAX: usize = 1024;
+/// Largest alert: all names at their longest, and the why.
+pub const ALERT_BYTES_MAX: usize = 512;
+
 /// Largest chunk of the journal. At 20 bytes a reading this holds 25 000 readings: two seconds of a
 /// stalled disk at 12 000 readings a second.
 pub const CHUNK_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of sealed batches and alerts that one commit carries: two full batches and the alerts of a burst.
-pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 1024 * 1024;
+pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 2 * 1024 * 1024;
 /// Sealed batches and alerts that one commit carries.
 pub const OUTBOX_ROWS_PER_COMMIT_MAX: usize = 4 * 1024;
 /// Bytes of broker state (retained messages, sessions) that one commit carries.
@@ -29,7 +36,9 @@ pub const MUTATION_BYTES_PER_COMMIT_MAX: usize = 512 * 1024;
 /// Changes of broker state that one commit carries.
 pub const MUTATIONS_PER_COMMIT_MAX: usize = 8 * 1024;
 /// Room in the outbox arena that one entry may need: a batch of each kind, the alerts and summaries it causes.
-pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 2 * pipeline::limits::BATCH_BYTES_MAX + 8 * 1024;
+pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 1024 * 1024;
+/// Rows that one entry may seal: alerts of all sensors that are due, and their batches.
+pub const OUTBOX_ROWS_PER_ENTRY_MAX: usize = 2 * 1024;
 /// Commits in memory: one gathers while the other is on its way to the disk.
 pub const COMMITS_MAX: usize = 2;
 
@@ -39,10 +48,33 @@ pub const ACKS_PENDING_MAX: usize = 64 * 1024;
 /// Fingerprints of messages taken lately; with 8 bytes each they are in every checkpoint.
 pub const DELIVERIES_MAX: usize = 16 * 1024;
 /// How many of a client's latest messages may be redelivered: twice its receive maximum.
-pub const DELIVERIES_PER_CLIENT: usize = 256;
+pub const DELIVERIES_PER_CLIENT: usize = 512;
+
+/// Passwords that wait to be checked, 80 ms each; more are told to come again.
+pub const AUTHENTICATIONS_MAX: usize = 32;
+
+/// Changes of broker state that one message may cause: retained, and queued for sessions that are away.
+pub const MUTATIONS_PER_MESSAGE_MAX: usize = 2048;
+/// Deadlines of clients and sessions served before an event; the rest are served with the next.
+pub const BROKER_DEADLINES_PER_TURN_MAX: usize = 64;
+/// Pause before a commit that the disk had no room for is tried again, ms.
+pub const COMMIT_RETRY_MS: u64 = 1_000;
+/// How often the status is published, ms.
+pub const STATUS_INTERVAL_MS: u64 = 10_000;
+/// Pause after the system had no socket for a connection, ms.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Memory that argon2id takes for one password, bytes (RFC 9106 by way of the `argon2` crate's defaults).
+pub const AUTHENTICATION_BYTES: usize = 20 * 1024 * 1024;
+/// Code, libraries and thread stacks, bytes: measured, with a margin.
+pub const PROCESS_BYTES: usize = 16 * 1024 * 1024;
+/// What librdkafka may queue, bytes.
+pub const UPLINK_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Events that wait for the engine.
 pub const EVENTS_MAX: usize = 1024;
+/// Reports of the threads that wait: each thread works on one thing at a time, and passwords are few.
+pub const REPORTS_MAX: usize = 64;
 /// Events that the engine takes in one turn before it lets the connections write.
 pub const EVENTS_PER_TURN_MAX: usize = 128;
 
@@ -53,13 +85,15 @@ pub const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 pub const TRANSFER_ROWS_MAX: usize = 512;
 /// See [`TRANSFER_ROWS_MAX`].
 pub const TRANSFER_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Parts into which a batch is cut that Kafka finds too large: 256 KiB in parts of 4 KiB.
+pub const OVERSIZE_PARTS_MAX: usize = 64;
 /// First pause after a failed transfer, ms.
 pub const RETRY_MS_MIN: u64 = 500;
 /// Longest pause after repeated failures, ms: a returning Kafka is found within this.
 pub const RETRY_MS_MAX: u64 = 30_000;
 
 /// Difference between wall clock and engine time that is written into the journal, ms.
-pub const CLOCK_STEP_MS: i64 = 50;
+pub const CLOCK_STEP_MS: u64 = 50;
 /// Longest text of a payload that is quoted on the errors topic, bytes.
 pub const ERROR_PAYLOAD_BYTES_MAX: usize = 256;
 
@@ -76,5 +110,6 @@ const _: () = {
     assert!(OUTBOX_BYTES_PER_ENTRY_MAX <= OUTBOX_BYTES_PER_COMMIT_MAX);
     assert!(PLAN_BYTES_MAX < CHUNK_BYTES_MAX);
     assert!(DELIVERIES_PER_CLIENT < DELIVERIES_MAX);
-    assert!(pipeline::limits::BATCH_BYTES_MAX <= TRANSFER_BYTES_MAX);
+    assert!(BATCH_BYTES <= TRANSFER_BYTES_MAX);
+    assert!(4 * BATCH_BYTES <= OUTBOX_BYTES_PER_ENTRY_MAX);
 };

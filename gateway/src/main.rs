@@ -1,2 +1,133 @@
-//! Placeholder.
-fn main() {}
+//! `tidegate`: arguments → config → parts → run → exit code.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use gateway::bill::Bill;
+use gateway::cli::{Arguments, Command, EXIT_CONFIG};
+use gateway::config::Config;
+use gateway::run::Exit;
+use gateway::{passwd, recover, start};
+use tokio::sync::watch;
+use tracing::level_filters::LevelFilter;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Run { config, verbose } => run(&config, verbose),
+        Command::Check { config } => check(&config),
+        Command::Replay { config } => replay(&config),
+        Command::Passwd {
+            file,
+            user,
+            role,
+            token,
+        } => passwd::run(&file, &user, &role, token),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(path: &Path, verbose: u8) -> anyhow::Result<ExitCode> {
+    log(verbose);
+    let Some(config) = read(path) else {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    };
+    eprintln!("{}", Bill::new(&config));
+    let exit = start::run(&config, stop_on_signal()?, |address| {
+        tracing::info!(%address, gateway = config.gateway.id, "listening");
+    })
+    .context("cannot start")?;
+    match exit {
+        Exit::Asked => Ok(ExitCode::SUCCESS),
+        other => Err(other.into()),
+    }
+}
+
+fn check(path: &Path) -> anyhow::Result<ExitCode> {
+    let Some(config) = read(path) else {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    };
+    println!("{} is valid\n{}", path.display(), Bill::new(&config));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay(path: &Path) -> anyhow::Result<ExitCode> {
+    log(0);
+    let Some(config) = read(path) else {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    };
+    let (recovered, opened) = recover::open(&config.store.dir, config.store_settings())?;
+    match recover::compare(&recovered, &opened, &config.sizes())? {
+        None => {
+            println!("fewer than two checkpoints: nothing to compare yet");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(compared) => {
+            let equal = compared.replayed == compared.saved;
+            println!(
+                "entries {} to {}: replayed {:016x}, saved {:016x}: {}",
+                compared.from,
+                compared.to,
+                compared.replayed,
+                compared.saved,
+                if equal { "equal" } else { "DIFFERENT" }
+            );
+            Ok(if equal {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+    }
+}
+
+/// The config, or its faults on standard error.
+fn read(path: &Path) -> Option<Config> {
+    Config::read(path)
+        .map_err(|error| eprintln!("{error}"))
+        .ok()
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// SIGINT and SIGTERM, on a thread of their own, so that the loop needs no handler.
+fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            runtime.block_on(async {
+                let kind = tokio::signal::unix::SignalKind::terminate();
+                let Ok(mut terminate) = tokio::signal::unix::signal(kind) else {
+                    return;
+                };
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+                // The loop may have ended already.
+                let _ = stop.send(true);
+            });
+        })?;
+    Ok(stopped)
+}

@@ -46,7 +46,9 @@ pub enum PatternError {
     #[error("`{0}`: at most {MAPPINGS_MAX} patterns of {MAPPING_LEVELS_MAX} levels")]
     TooMany(String),
     /// The gateway's own topics are not telemetry.
-    #[error("`{0}` would match the gateway's own topics; begin with a plain level other than `tidegate` or `$...`")]
+    #[error(
+        "`{0}` would match the gateway's own topics; begin with a plain level other than `tidegate` or `$...`"
+    )]
     Reserved(String),
 }
 
@@ -77,7 +79,9 @@ impl Pattern {
     fn parse(text: &str) -> Result<Self, PatternError> {
         let levels = text
             .split('/')
-            .map(|level| Level::parse(level).ok_or_else(|| PatternError::Level(text.into(), level.into())))
+            .map(|level| {
+                Level::parse(level).ok_or_else(|| PatternError::Level(text.into(), level.into()))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let count = |wanted| levels.iter().filter(|level| **level == wanted).count();
         match (count(Level::Device), count(Level::Signal), &levels[0]) {
@@ -133,17 +137,35 @@ mod tests {
 
     fn check(patterns: &[&str], topic: &str, expected: Option<(&str, Option<&str>)>) {
         let mapping = Mapping::new(patterns.iter().copied()).expect("patterns");
-        let found = mapping.find(topic).map(|mapped| (mapped.device, mapped.signal));
+        let found = mapping
+            .find(topic)
+            .map(|mapped| (mapped.device, mapped.signal));
         assert_eq!(found, expected, "{topic}");
     }
 
     #[test]
     fn a_topic_gives_device_and_signal() {
-        let patterns = ["sensors/{device}/{signal}", "sensors/{device}", "site/+/{signal}/of/{device}"];
-        check(&patterns, "sensors/boiler/温度", Some(("boiler", Some("温度"))));
+        let patterns = [
+            "sensors/{device}/{signal}",
+            "sensors/{device}",
+            "site/+/{signal}/of/{device}",
+        ];
+        check(
+            &patterns,
+            "sensors/boiler/温度",
+            Some(("boiler", Some("温度"))),
+        );
         check(&patterns, "sensors/boiler", Some(("boiler", None)));
         check(&patterns, "site/x/t/of/pump", Some(("pump", Some("t"))));
-        for other in ["sensors", "sensors/", "sensors/a/", "sensors//t", "sensors/a/b/c", "alerts/a/b", ""] {
+        for other in [
+            "sensors",
+            "sensors/",
+            "sensors/a/",
+            "sensors//t",
+            "sensors/a/b/c",
+            "alerts/a/b",
+            "",
+        ] {
             check(&patterns, other, None);
         }
     }
@@ -151,12 +173,24 @@ mod tests {
     #[test]
     fn a_pattern_that_is_none_is_refused_with_its_reason() {
         let error = |text: &str| Mapping::new([text]).expect_err("refused");
-        assert_eq!(error("sensors/{signal}"), PatternError::NoDevice("sensors/{signal}".into()));
-        assert!(matches!(error("a/{device}/{device}"), PatternError::Twice(_, "{device}")));
+        assert_eq!(
+            error("sensors/{signal}"),
+            PatternError::NoDevice("sensors/{signal}".into())
+        );
+        assert!(matches!(
+            error("a/{device}/{device}"),
+            PatternError::Twice(_, "{device}")
+        ));
         assert!(matches!(error("a/x{device}"), PatternError::Level(..)));
         assert!(matches!(error("a/{device}/#"), PatternError::Level(..)));
-        assert!(matches!(error("tidegate/{device}"), PatternError::Reserved(_)));
+        assert!(matches!(
+            error("tidegate/{device}"),
+            PatternError::Reserved(_)
+        ));
         assert!(matches!(error("+/{device}"), PatternError::Reserved(_)));
-        assert!(matches!(error(&format!("a/{{device}}{}", "/x".repeat(20))), PatternError::TooMany(_)));
+        assert!(matches!(
+            error(&format!("a/{{device}}{}", "/x".repeat(20))),
+            PatternError::TooMany(_)
+        ));
     }
 }

@@ -48,6 +48,8 @@ pub struct OutboxRow {
     pub lane: Lane,
     /// Order.
     pub sequence: Sequence,
+    /// Which part of the row, counted from 1, if Kafka took it only in parts; 0: the whole.
+    pub part: u16,
     /// Key of the Kafka record: the gateway's id for batches, the device for alerts.
     pub key: String,
     /// Readings (or summaries) inside, for counting.

@@ -35,19 +35,26 @@ pub struct PayloadError {
 /// [`PayloadError`] with reason and place; nothing of the message is used then.
 pub fn parse(payload: &[u8], signal_known: bool) -> Result<Readings<'_>, PayloadError> {
     let readings = match payload.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => return Err(refuse("the payload is empty; expected a number or a JSON object", 0)),
+        None => {
+            return Err(refuse(
+                "the payload is empty; expected a number or a JSON object",
+                0,
+            ));
+        }
         Some(b'{') => parse_object(payload)?,
         Some(_) => parse_number(payload)?,
     };
     let named = readings.values.iter().all(|(signal, _)| signal.is_some());
     match (signal_known, named, readings.values.is_empty()) {
         (_, _, true) => Err(refuse("the object has neither \"value\" nor \"values\"", 0)),
-        (true, true, _) => {
-            Err(refuse("the topic names the signal already; send {\"ts\", \"value\"} here", 0))
-        }
-        (false, false, _) => {
-            Err(refuse("the topic names no signal; send {\"ts\", \"values\": {\"signal\": number}}", 0))
-        }
+        (true, true, _) => Err(refuse(
+            "the topic names the signal already; send {\"ts\", \"value\"} here",
+            0,
+        )),
+        (false, false, _) => Err(refuse(
+            "the topic names no signal; send {\"ts\", \"values\": {\"signal\": number}}",
+            0,
+        )),
         _ => Ok(readings),
     }
 }
@@ -59,9 +66,12 @@ fn parse_number(payload: &[u8]) -> Result<Readings<'_>, PayloadError> {
     let value = match text {
         "true" => 1.0,
         "false" => 0.0,
-        _ => text
-            .parse()
-            .map_err(|_| refuse("not a number; expected one such as 21.5, or a JSON object", 0))?,
+        _ => text.parse().map_err(|_| {
+            refuse(
+                "not a number; expected one such as 21.5, or a JSON object",
+                0,
+            )
+        })?,
     };
     let mut readings = Readings::default();
     // The vector is empty: there is room.
@@ -72,10 +82,12 @@ fn parse_number(payload: &[u8]) -> Result<Readings<'_>, PayloadError> {
 fn parse_object(payload: &[u8]) -> Result<Readings<'_>, PayloadError> {
     let mut deserializer = serde_json::Deserializer::from_slice(payload);
     let readings = deserializer.deserialize_map(ObjectVisitor);
-    readings.and_then(|readings| deserializer.end().map(|()| readings)).map_err(|error| PayloadError {
-        offset: offset_of(payload, error.line(), error.column()),
-        reason: error.to_string(),
-    })
+    readings
+        .and_then(|readings| deserializer.end().map(|()| readings))
+        .map_err(|error| PayloadError {
+            offset: offset_of(payload, error.line(), error.column()),
+            reason: error.to_string(),
+        })
 }
 
 fn offset_of(payload: &[u8], line: usize, column: usize) -> usize {
@@ -85,7 +97,10 @@ fn offset_of(payload: &[u8], line: usize, column: usize) -> usize {
 }
 
 fn refuse(reason: &str, offset: usize) -> PayloadError {
-    PayloadError { reason: reason.to_owned(), offset }
+    PayloadError {
+        reason: reason.to_owned(),
+        offset,
+    }
 }
 
 struct ObjectVisitor;
@@ -235,7 +250,9 @@ impl Visitor<'_> for Time {
     }
 
     fn visit_u64<E: de::Error>(self, ms: u64) -> Result<Timestamp, E> {
-        i64::try_from(ms).map(Timestamp).map_err(|_| E::custom("\"ts\" is beyond the year 292 million"))
+        i64::try_from(ms)
+            .map(Timestamp)
+            .map_err(|_| E::custom("\"ts\" is beyond the year 292 million"))
     }
 
     fn visit_i64<E: de::Error>(self, ms: i64) -> Result<Timestamp, E> {
@@ -265,7 +282,11 @@ mod tests {
 
     fn check_refused(payload: &[u8], signal_known: bool, reason: &str) {
         let error = parse(payload, signal_known).expect_err("refused");
-        assert!(error.reason.contains(reason), "{:?} should say {reason:?}", error.reason);
+        assert!(
+            error.reason.contains(reason),
+            "{:?} should say {reason:?}",
+            error.reason
+        );
         assert!(error.offset <= payload.len());
     }
 
@@ -274,8 +295,16 @@ mod tests {
         check("21.5", true, (None, &[(None, 21.5)]));
         check(" -1e3\n", true, (None, &[(None, -1000.0)]));
         check("true", true, (None, &[(None, 1.0)]));
-        check(r#"{"ts":1764000000000,"value":3}"#, true, (Some(1_764_000_000_000), &[(None, 3.0)]));
-        check(r#"{"value":-0.25,"seq":7,"x":{"y":[1]}}"#, true, (None, &[(None, -0.25)]));
+        check(
+            r#"{"ts":1764000000000,"value":3}"#,
+            true,
+            (Some(1_764_000_000_000), &[(None, 3.0)]),
+        );
+        check(
+            r#"{"value":-0.25,"seq":7,"x":{"y":[1]}}"#,
+            true,
+            (None, &[(None, -0.25)]),
+        );
         check(
             r#"{"values":{"t":20.5,"door":false},"ts":5}"#,
             false,
@@ -306,7 +335,11 @@ mod tests {
         check_refused(br#"{"values":{"a\u0041":1}}"#, false, "escapes");
         check_refused(br#"{"values":{"":1}}"#, false, "empty");
         let many: Vec<String, 80> = (0..80).map(|at| format!("\"s{at}\":1")).collect();
-        check_refused(format!("{{\"values\":{{{}}}}}", many.join(",")).as_bytes(), false, "more than 64");
+        check_refused(
+            format!("{{\"values\":{{{}}}}}", many.join(",")).as_bytes(),
+            false,
+            "more than 64",
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ fn chunk(entries: &[(u64, Entry<'_>)]) -> Vec<u8> {
             offset_ms = *set;
         }
         let wall = wall_at(Instant(*instant), offset_ms);
-        writer.push(&mut bytes, Instant(*instant), wall, entry).expect("fits");
+        writer
+            .push(&mut bytes, Instant(*instant), wall, entry)
+            .expect("fits");
     }
     writer.finish(&mut bytes);
     bytes
@@ -25,7 +27,10 @@ fn check(entries: &[(u64, Entry<'_>)]) {
     assert_eq!(reader.first(), Position(10));
     assert_eq!(reader.end(), Position(10 + entries.len() as u64));
     let read: Vec<_> = reader.map(|item| item.expect("valid")).collect();
-    let written: Vec<_> = entries.iter().map(|(at, entry)| (Instant(*at), *entry)).collect();
+    let written: Vec<_> = entries
+        .iter()
+        .map(|(at, entry)| (Instant(*at), *entry))
+        .collect();
     assert_eq!(read, written);
 }
 
@@ -33,12 +38,44 @@ fn check(entries: &[(u64, Entry<'_>)]) {
 fn every_kind_of_entry_comes_back() {
     check(&[
         (1_000, Entry::Boot { offset_ms: WALL }),
-        (1_000, Entry::Sensor { device: "boiler-温", signal: "t" }),
-        (1_003, Entry::Delivery { fingerprint: u64::MAX - 1 }),
-        (1_003, Entry::Reading { sensor: 0, time: Some(Timestamp(WALL + 998)), value: 21.5 }),
-        (1_004, Entry::Reading { sensor: 513, time: None, value: 0.1 }),
+        (
+            1_000,
+            Entry::Sensor {
+                device: "boiler-温",
+                signal: "t",
+            },
+        ),
+        (
+            1_003,
+            Entry::Delivery {
+                fingerprint: u64::MAX - 1,
+            },
+        ),
+        (
+            1_003,
+            Entry::Reading {
+                sensor: 0,
+                time: Some(Timestamp(WALL + 998)),
+                value: 21.5,
+            },
+        ),
+        (
+            1_004,
+            Entry::Reading {
+                sensor: 513,
+                time: None,
+                value: 0.1,
+            },
+        ),
         (2_000, Entry::Clock { offset_ms: -5 }),
-        (2_000, Entry::Reading { sensor: 1, time: Some(Timestamp(i64::MIN)), value: -0.0 }),
+        (
+            2_000,
+            Entry::Reading {
+                sensor: 1,
+                time: Some(Timestamp(i64::MIN)),
+                value: -0.0,
+            },
+        ),
         (90_000, Entry::Tick),
         (90_000, Entry::Plan { bytes: &[1, 2, 3] }),
     ]);
@@ -46,7 +83,11 @@ fn every_kind_of_entry_comes_back() {
 
 #[test]
 fn a_plain_reading_with_its_time_costs_seven_bytes() {
-    let reading = Entry::Reading { sensor: 3, time: Some(Timestamp(WALL + 1_000)), value: 21.5 };
+    let reading = Entry::Reading {
+        sensor: 3,
+        time: Some(Timestamp(WALL + 1_000)),
+        value: 21.5,
+    };
     let one = chunk(&[(1_000, reading)]).len();
     assert_eq!(chunk(&[(1_000, reading), (1_000, reading)]).len() - one, 7);
     assert_eq!(chunk(&[(1_000, reading), (1_005, reading)]).len() - one, 8);
@@ -58,12 +99,18 @@ fn a_full_chunk_refuses_and_stays_whole() {
     let mut writer = ChunkWriter::begin(&mut bytes, Position(0), Instant(0));
     let tick = Entry::Tick;
     let mut pushed = 0;
-    while writer.push(&mut bytes, Instant(pushed), Timestamp(0), &tick).is_ok() {
+    while writer
+        .push(&mut bytes, Instant(pushed), Timestamp(0), &tick)
+        .is_ok()
+    {
         pushed += 1;
     }
     writer.finish(&mut bytes);
     assert!(bytes.len() <= 1_024, "the buffer never grows");
-    assert_eq!(ChunkReader::new(&bytes, 0).expect("whole").count() as u64, pushed);
+    assert_eq!(
+        ChunkReader::new(&bytes, 0).expect("whole").count() as u64,
+        pushed
+    );
 }
 
 #[test]

@@ -158,6 +158,7 @@ impl<'c> Statements<'c> {
                 .ok_or(rusqlite::Error::IntegralValueOutOfRange(0, place))?;
             let readings = row.get(2)?;
             rows.push(OutboxRow {
+                part: 0,
                 lane,
                 sequence,
                 key: key.to_owned(),

@@ -1,0 +1,130 @@
+//! The memory bill: all that the gateway may take, summed before it takes it.
+//!
+//! What stands here is a ceiling. Much of it is address space that is touched only under load.
+
+use core::fmt;
+
+use crate::broker;
+use crate::config::Config;
+use crate::limits::{
+    ACKS_PENDING_MAX, AUTHENTICATION_BYTES, CHUNK_BYTES_MAX, COMMITS_MAX, DELIVERIES_MAX,
+    EVENTS_MAX, LARGE_BYTES_MAX, MUTATION_BYTES_PER_COMMIT_MAX, MUTATIONS_PER_COMMIT_MAX,
+    OUTBOX_BYTES_PER_COMMIT_MAX, OUTBOX_ROWS_PER_COMMIT_MAX, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
+    TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES,
+};
+use crate::machine;
+use crate::store;
+
+/// One line: what for, and how many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What it is for.
+    pub what: &'static str,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// The lines; their sum is the ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// In the order of the way of a reading.
+    pub lines: Vec<Line>,
+}
+
+impl Bill {
+    /// The bill of a config.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let limits = config.broker_limits();
+        let connections = usize::from(config.broker.connections_max);
+        let machine = machine::memory_bytes(&config.sizes());
+        let store = config.store_settings();
+        let commit = CHUNK_BYTES_MAX
+            + OUTBOX_BYTES_PER_COMMIT_MAX
+            + 48 * OUTBOX_ROWS_PER_COMMIT_MAX
+            + MUTATION_BYTES_PER_COMMIT_MAX
+            + 40 * MUTATIONS_PER_COMMIT_MAX;
+        let lines = vec![
+            Line {
+                what: "code, libraries, thread stacks",
+                bytes: PROCESS_BYTES,
+            },
+            Line {
+                what: "connections: receive and send buffers",
+                bytes: connections * (RECEIVE_BUFFER_BYTES + limits.send_buffer_bytes_max + 2048)
+                    + LARGE_BYTES_MAX,
+            },
+            Line {
+                what: "passwords being checked",
+                bytes: AUTHENTICATION_BYTES,
+            },
+            Line {
+                what: "events",
+                bytes: EVENTS_MAX * size_of::<crate::run::Incoming>(),
+            },
+            Line {
+                what: "broker: sessions, queues, retained messages",
+                bytes: broker::Broker::memory_bytes(&limits),
+            },
+            Line {
+                what: "acknowledgements that wait for the disk",
+                bytes: ACKS_PENDING_MAX * 16,
+            },
+            Line {
+                what: "messages taken lately",
+                bytes: DELIVERIES_MAX * 8,
+            },
+            Line {
+                what: "pipeline: sensors, windows, open batches",
+                bytes: machine,
+            },
+            Line {
+                what: "commits: one gathers, one at the disk",
+                bytes: COMMITS_MAX * commit,
+            },
+            Line {
+                what: "checkpoint being written",
+                bytes: machine + DELIVERIES_MAX * 8,
+            },
+            Line {
+                what: "store: pages",
+                bytes: store.cache_bytes as usize + STORE_BYTES,
+            },
+            Line {
+                what: "transfer to Kafka",
+                bytes: 3 * TRANSFER_BYTES_MAX + UPLINK_QUEUE_BYTES,
+            },
+        ];
+        Self { lines }
+    }
+
+    /// The ceiling, bytes.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.lines.iter().map(|line| line.bytes).sum()
+    }
+}
+
+/// What SQLite takes beside its pages: statements, the index of the write-ahead log.
+const STORE_BYTES: usize = 1 << 20;
+const _: () = assert!(store::STACK_BYTES <= STORE_BYTES);
+
+impl fmt::Display for Bill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "memory bill")?;
+        for line in &self.lines {
+            writeln!(
+                f,
+                "  {:<46} {:>9} KiB",
+                line.what,
+                line.bytes.div_ceil(1024)
+            )?;
+        }
+        write!(
+            f,
+            "  {:<46} {:>9} KiB",
+            "ceiling",
+            self.total().div_ceil(1024)
+        )
+    }
+}

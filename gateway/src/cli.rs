@@ -1,0 +1,71 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// An MQTT edge gateway whose acknowledgement means safe on disk.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, about, long_about = None)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs the gateway (what systemd runs).
+    Run {
+        /// Config file.
+        #[arg(
+            long,
+            short,
+            env = "TIDEGATE_CONFIG",
+            default_value = "/etc/tidegate/gateway.toml"
+        )]
+        config: PathBuf,
+        /// Logs more; twice: everything.
+        #[arg(long, short, action = clap::ArgAction::Count)]
+        verbose: u8,
+    },
+    /// Checks the config without starting; exit 0, or 78 with what is wrong.
+    Check {
+        /// Config file.
+        #[arg(
+            long,
+            short,
+            env = "TIDEGATE_CONFIG",
+            default_value = "/etc/tidegate/gateway.toml"
+        )]
+        config: PathBuf,
+    },
+    /// Replays the journal of a stopped gateway and compares the state with each checkpoint; exit 1 if one differs.
+    Replay {
+        /// Config file of the gateway.
+        #[arg(
+            long,
+            short,
+            env = "TIDEGATE_CONFIG",
+            default_value = "/etc/tidegate/gateway.toml"
+        )]
+        config: PathBuf,
+    },
+    /// Adds or changes a user of the broker; the password is read from standard input.
+    Passwd {
+        /// The credentials file; made if it does not exist.
+        file: PathBuf,
+        /// Name of the user.
+        user: String,
+        /// Makes a random 256-bit device token instead, and prints it once.
+        #[arg(long)]
+        token: bool,
+        /// What it may do: a role of the file; a new file has `device` and `operator`.
+        #[arg(long, default_value = "device")]
+        role: String,
+    },
+}
+
+/// Exit code of a config that cannot be used (sysexits.h, `EX_CONFIG`).
+pub const EXIT_CONFIG: u8 = 78;

@@ -1,0 +1,424 @@
+//! `gateway.toml`: every setting with its default, checked before anything starts.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::limits::MAPPINGS_MAX;
+use crate::mapping::Mapping;
+
+pub mod load;
+pub mod plan;
+mod settings;
+pub mod units;
+
+pub use load::{ConfigError, Fault, Source};
+pub use units::{Bytes, Millis};
+
+/// The whole config.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this box is.
+    pub gateway: Gateway,
+    /// The MQTT broker.
+    #[serde(default)]
+    pub broker: Broker,
+    /// The store on disk.
+    pub store: Store,
+    /// The way to Kafka.
+    #[serde(default)]
+    pub kafka: Kafka,
+    /// Memory and batches of the pipeline.
+    #[serde(default)]
+    pub pipeline: Pipeline,
+    /// From topics to devices and signals.
+    #[serde(default = "default_mappings", rename = "mapping")]
+    pub mappings: Vec<TopicMapping>,
+    /// What holds for every sensor.
+    #[serde(default)]
+    pub defaults: plan::Sensor,
+    /// What holds for some; later ones win.
+    #[serde(default, rename = "sensor")]
+    pub sensors: Vec<plan::Sensor>,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Name of the box: key of its records in Kafka, part of its topics.
+    pub id: String,
+}
+
+/// `[broker]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Broker {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// File of users and devices; without it only `allow_anonymous` lets anyone in.
+    pub credentials: Option<PathBuf>,
+    /// Lets clients in without a name; only where `listen` is a loopback address.
+    pub allow_anonymous: bool,
+    /// Connections at once.
+    pub connections_max: u16,
+    /// Largest MQTT packet.
+    pub packet_bytes_max: Bytes,
+    /// Sessions kept for clients that are away.
+    pub sessions_max: u16,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Folder of the database.
+    pub dir: PathBuf,
+    /// Longest wait of a reading before its commit begins.
+    #[serde(default = "default_commit_interval")]
+    pub commit_interval: Millis,
+    /// Longest time between two checkpoints.
+    #[serde(default = "default_checkpoint_interval")]
+    pub checkpoint_interval: Millis,
+    /// Most journal between two checkpoints.
+    #[serde(default = "default_checkpoint_bytes")]
+    pub checkpoint_bytes: Bytes,
+    /// Largest size of the database; near it the oldest batches are dropped, with a gap record.
+    #[serde(default = "default_store_bytes_max")]
+    pub max_bytes: Bytes,
+}
+
+/// How rows get into Kafka.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KafkaMode {
+    /// Exactly once: rows and watermark in one transaction.
+    #[default]
+    Transactional,
+    /// At least once with ids to drop doubles by: for clusters without transactions.
+    Idempotent,
+}
+
+/// `[kafka]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kafka {
+    /// Brokers, `host:port,host:port`; empty: nothing is forwarded, the outbox grows up to its bound.
+    pub bootstrap: String,
+    /// Exactly or at least once.
+    pub mode: KafkaMode,
+    /// Topic of batches of readings.
+    pub topic_telemetry: String,
+    /// Topic of summaries.
+    pub topic_aggregates: String,
+    /// Topic of alerts and gaps.
+    pub topic_alerts: String,
+    /// Compacted topic of watermarks.
+    pub topic_watermarks: String,
+    /// TLS to the brokers.
+    pub tls: bool,
+    /// CA certificates, PEM; the system's if absent.
+    pub ca_file: Option<PathBuf>,
+    /// SASL mechanism: `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`.
+    pub sasl_mechanism: Option<String>,
+    /// SASL user.
+    pub sasl_username: Option<String>,
+    /// File that holds the SASL password.
+    pub sasl_password_file: Option<PathBuf>,
+    /// Any other property of librdkafka.
+    pub properties: std::collections::BTreeMap<String, String>,
+}
+
+/// `[pipeline]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pipeline {
+    /// Sensors (device and signal) that have a place; more are refused and counted.
+    pub sensors_max: u16,
+    /// Longest time until a batch is sealed.
+    pub batch_interval: Millis,
+    /// Most readings of a batch.
+    pub batch_readings_max: u32,
+    /// Keeps the raw value beside a changed one.
+    pub keep_raw: bool,
+    /// Publishes each average on `tidegate/<id>/average/<device>/<signal>/<window>`.
+    pub publish_averages: bool,
+}
+
+/// `[[mapping]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicMapping {
+    /// Such as `sensors/{device}/{signal}`.
+    pub topic: String,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            credentials: None,
+            allow_anonymous: false,
+            connections_max: 256,
+            packet_bytes_max: Bytes(64 * 1024),
+            sessions_max: 512,
+        }
+    }
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            bootstrap: String::new(),
+            mode: KafkaMode::default(),
+            topic_telemetry: "edge.telemetry".into(),
+            topic_aggregates: "edge.aggregates".into(),
+            topic_alerts: "edge.alerts".into(),
+            topic_watermarks: "edge.watermarks".into(),
+            tls: false,
+            ca_file: None,
+            sasl_mechanism: None,
+            sasl_username: None,
+            sasl_password_file: None,
+            properties: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self {
+            sensors_max: 1024,
+            batch_interval: Millis(5_000),
+            batch_readings_max: 4096,
+            keep_raw: true,
+            publish_averages: true,
+        }
+    }
+}
+
+fn default_mappings() -> Vec<TopicMapping> {
+    ["sensors/{device}/{signal}", "sensors/{device}"]
+        .map(|topic| TopicMapping {
+            topic: topic.to_owned(),
+        })
+        .into()
+}
+
+fn default_commit_interval() -> Millis {
+    Millis(10)
+}
+
+fn default_checkpoint_interval() -> Millis {
+    Millis(300_000)
+}
+
+fn default_checkpoint_bytes() -> Bytes {
+    Bytes(8 << 20)
+}
+
+fn default_store_bytes_max() -> Bytes {
+    Bytes(1 << 30)
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with all that is wrong, each with its line and remedy.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::from_source(&Source::read(path)?)
+    }
+
+    /// Parses and checks the text.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
+        let config: Self = source.parse()?;
+        let mut faults = config.faults();
+        if let Err(plan_faults) = config.plan() {
+            faults.extend(plan_faults);
+        }
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(source.report(&faults))
+        }
+    }
+
+    /// The topic mapping, compiled; [`from_source`](Self::from_source) has checked it.
+    #[must_use]
+    pub fn mapping(&self) -> Mapping {
+        Mapping::new(self.mappings.iter().map(|mapping| mapping.topic.as_str())).unwrap_or_default()
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut check = |ok: bool, fault: Fault| {
+            if !ok {
+                faults.push(fault);
+            }
+        };
+        check(
+            is_name(&self.gateway.id),
+            Fault::at(
+                "gateway.id",
+                "not a name",
+                "use 1 to 64 of A-Z a-z 0-9 . _ -",
+            ),
+        );
+        self.check_broker(&mut check);
+        self.check_store(&mut check);
+        self.check_kafka(&mut check);
+        check(
+            (64..=8192).contains(&self.pipeline.batch_readings_max),
+            Fault::at(
+                "pipeline.batch_readings_max",
+                "out of range",
+                "choose 64 to 8192",
+            ),
+        );
+        check(
+            self.pipeline.sensors_max >= 1,
+            Fault::at(
+                "pipeline.sensors_max",
+                "no sensor has a place",
+                "choose 1 to 65535",
+            ),
+        );
+        check(
+            (100..=3_600_000).contains(&self.pipeline.batch_interval.0),
+            Fault::at(
+                "pipeline.batch_interval",
+                "out of range",
+                "choose 100ms to 1h",
+            ),
+        );
+        check(
+            !self.mappings.is_empty() && self.mappings.len() <= MAPPINGS_MAX,
+            Fault::at(
+                "mapping",
+                "no mapping, or too many",
+                "give 1 to 32 [[mapping]] tables",
+            ),
+        );
+        for (index, mapping) in self.mappings.iter().enumerate() {
+            if let Err(error) = Mapping::new([mapping.topic.as_str()]) {
+                faults.push(Fault::at(
+                    format!("mapping[{index}].topic"),
+                    error.to_string(),
+                    "levels are plain text, {device}, {signal} or +",
+                ));
+            }
+        }
+        faults
+    }
+
+    fn check_broker(&self, check: &mut impl FnMut(bool, Fault)) {
+        let broker = &self.broker;
+        check(
+            !broker.allow_anonymous || broker.listen.ip().is_loopback(),
+            Fault::at(
+                "broker.allow_anonymous",
+                format!("anyone on the network of {} could publish", broker.listen),
+                "set `credentials = \"FILE\"` instead, or listen on 127.0.0.1",
+            ),
+        );
+        check(
+            broker.allow_anonymous || broker.credentials.is_some(),
+            Fault::at(
+                "broker",
+                "nobody could connect: neither `credentials` nor `allow_anonymous` is set",
+                "set `credentials = \"FILE\"`; make an entry with `tidegate passwd FILE USER`",
+            ),
+        );
+        check(
+            (1..=10_000).contains(&broker.connections_max),
+            Fault::at(
+                "broker.connections_max",
+                "out of range",
+                "choose 1 to 10000",
+            ),
+        );
+        check(
+            (1024..=(1 << 20)).contains(&broker.packet_bytes_max.0),
+            Fault::at(
+                "broker.packet_bytes_max",
+                "out of range",
+                "choose 1KiB to 1MiB",
+            ),
+        );
+    }
+
+    fn check_store(&self, check: &mut impl FnMut(bool, Fault)) {
+        check(
+            (1..=10_000).contains(&self.store.commit_interval.0),
+            Fault::at(
+                "store.commit_interval",
+                "out of range",
+                "choose 1ms to 10s: short for latency, long for the life of the SD card",
+            ),
+        );
+        check(
+            self.store.checkpoint_interval.0 >= 100,
+            Fault::at(
+                "store.checkpoint_interval",
+                "too short",
+                "choose at least 100ms; 5m is usual",
+            ),
+        );
+        check(
+            self.store.max_bytes.0 >= 16 << 20,
+            Fault::at("store.max_bytes", "too small", "choose at least 16MiB"),
+        );
+    }
+
+    fn check_kafka(&self, check: &mut impl FnMut(bool, Fault)) {
+        let kafka = &self.kafka;
+        let mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+        if let Some(mechanism) = &kafka.sasl_mechanism {
+            check(
+                mechanisms.contains(&mechanism.as_str()),
+                Fault::at(
+                    "kafka.sasl_mechanism",
+                    format!("`{mechanism}` is not supported"),
+                    "choose PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+                ),
+            );
+            check(
+                kafka.sasl_username.is_some() && kafka.sasl_password_file.is_some(),
+                Fault::at(
+                    "kafka",
+                    "SASL without a user",
+                    "set sasl_username and sasl_password_file",
+                ),
+            );
+        }
+        for (key, topic) in [
+            ("kafka.topic_telemetry", &kafka.topic_telemetry),
+            ("kafka.topic_aggregates", &kafka.topic_aggregates),
+            ("kafka.topic_alerts", &kafka.topic_alerts),
+            ("kafka.topic_watermarks", &kafka.topic_watermarks),
+        ] {
+            check(
+                is_topic(topic),
+                Fault::at(key, "no Kafka topic", "use 1 to 249 of A-Z a-z 0-9 . _ -"),
+            );
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && is_topic(text)
+}
+
+fn is_topic(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=249).contains(&text.len()) && text.bytes().all(legal)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! `[defaults]` and `[[sensor]]`: from the settings of a site to the pipeline's plan.
+
+use core::fmt::Display;
+
+use pipeline::config::{
+    BatchConfig, Plan, Range, SensorConfig, Side, SilenceRule, Sliding, Threshold,
+};
+use pipeline::glob;
+use pipeline::limits::{PANES_MAX, RULES_MAX};
+use serde::Deserialize;
+use wire::Severity;
+
+use super::{Config, Fault, Millis};
+
+/// What can be set for sensors. What is absent is inherited from `[defaults]`, and from every earlier
+/// `[[sensor]]` whose patterns cover these.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sensor {
+    /// Device, or a pattern with `*` and `?`; any if absent. Not in `[defaults]`.
+    pub device: Option<String>,
+    /// Signal, or a pattern; any if absent. Not in `[defaults]`.
+    pub signal: Option<String>,
+    /// Unit of the values.
+    pub unit: Option<String>,
+    /// Smallest and largest possible value.
+    pub range: Option<[f64; 2]>,
+    /// How late a reading may come and still count in its window.
+    pub lateness: Option<Millis>,
+    /// How far ahead a sensor's clock may be.
+    pub future_max: Option<Millis>,
+    /// Readings further apart leave a gap in the time-weighted average.
+    pub gap_max: Option<Millis>,
+    /// Length of back-to-back windows.
+    pub average: Option<Millis>,
+    /// Windows that overlap.
+    pub rolling: Option<Rolling>,
+    /// Time constant of the exponentially weighted average.
+    pub ewma: Option<Millis>,
+    /// An alert after this long without a reading.
+    pub silence: Option<Millis>,
+    /// Alerts by limit.
+    pub alerts: Option<Vec<AlertRule>>,
+}
+
+/// `rolling = { window = "5m", every = "1m" }`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rolling {
+    /// Length of a window.
+    pub window: Millis,
+    /// From the begin of one to the begin of the next.
+    pub every: Millis,
+}
+
+/// `[[sensor.alerts]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertRule {
+    /// A level of the alert's topic.
+    pub name: String,
+    /// Raised above this.
+    pub above: Option<f64>,
+    /// Raised below this.
+    pub below: Option<f64>,
+    /// Clears when the value is back by this much.
+    #[serde(default)]
+    pub hysteresis: f64,
+    /// Beyond the limit for this long before it is raised.
+    #[serde(default)]
+    pub on_delay: Millis,
+    /// Back for this long before it is cleared.
+    #[serde(default)]
+    pub off_delay: Millis,
+    /// How urgent it is.
+    #[serde(default)]
+    pub severity: Severity,
+}
+
+impl Config {
+    /// The pipeline's plan.
+    ///
+    /// # Errors
+    /// All settings that cannot be carried out.
+    pub fn plan(&self) -> Result<Plan, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut plan = Plan {
+            batch: BatchConfig {
+                readings_max: self.pipeline.batch_readings_max,
+                ms_max: narrow(self.pipeline.batch_interval),
+                keep_raw: self.pipeline.keep_raw,
+            },
+            ..Plan::default()
+        };
+        plan.gateway = text(&self.gateway.id, "gateway.id", &mut faults);
+        if self.defaults.device.is_some() || self.defaults.signal.is_some() {
+            let help = "make it a [[sensor]]: [defaults] hold for every device and signal";
+            faults.push(Fault::at(
+                "defaults",
+                "the defaults name a device or a signal",
+                help,
+            ));
+        }
+        self.defaults
+            .apply(&mut plan.defaults, "defaults", &mut faults);
+        if self.sensors.len() > RULES_MAX {
+            let message = format!("{} rules", self.sensors.len());
+            faults.push(Fault::at(
+                "sensor",
+                message,
+                format!("use at most {RULES_MAX}, with patterns"),
+            ));
+        }
+        for (index, rule) in self.sensors.iter().take(RULES_MAX).enumerate() {
+            let key = format!("sensor[{index}]");
+            let mut config = plan.defaults.clone();
+            for wider in self.sensors[..index]
+                .iter()
+                .filter(|wider| wider.covers(rule))
+            {
+                wider.apply(&mut config, &key, &mut Vec::new());
+            }
+            rule.apply(&mut config, &key, &mut faults);
+            let sensor_rule = pipeline::config::SensorRule {
+                device: text(rule.device(), &format!("{key}.device"), &mut faults),
+                signal: text(rule.signal(), &format!("{key}.signal"), &mut faults),
+                config,
+            };
+            // The rules are cut to the vector's capacity above.
+            let _ = plan.rules.push(sensor_rule);
+        }
+        if let Err(invalid) = plan.validate(PANES_MAX) {
+            let key = invalid
+                .rule
+                .map_or_else(|| "defaults".to_owned(), |rule| format!("sensor[{rule}]"));
+            let message = format!("{} is out of range", invalid.field);
+            faults.push(Fault::at(
+                key,
+                message,
+                format!("{} must {}", invalid.field, invalid.must),
+            ));
+        }
+        if faults.is_empty() {
+            Ok(plan)
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+impl Sensor {
+    fn device(&self) -> &str {
+        self.device.as_deref().unwrap_or("*")
+    }
+
+    fn signal(&self) -> &str {
+        self.signal.as_deref().unwrap_or("*")
+    }
+
+    /// Whether whatever fits `other` fits this one too.
+    fn covers(&self, other: &Self) -> bool {
+        glob::matches(self.device(), other.device()) && glob::matches(self.signal(), other.signal())
+    }
+
+    fn apply(&self, config: &mut SensorConfig, key: &str, faults: &mut Vec<Fault>) {
+        if let Some(unit) = &self.unit {
+            config.unit = text(unit, &format!("{key}.unit"), faults);
+        }
+        if let Some([min, max]) = self.range {
+            config.range = Some(Range { min, max });
+        }
+        set(&mut config.lateness_ms, self.lateness);
+        set(&mut config.future_ms_max, self.future_max);
+        set(&mut config.gap_ms_max, self.gap_max);
+        config.tumbling_ms = self.average.map(narrow).or(config.tumbling_ms);
+        if let Some(Rolling { window, every }) = self.rolling {
+            config.sliding = Some(Sliding {
+                window_ms: narrow(window),
+                hop_ms: narrow(every),
+            });
+        }
+        config.ewma_tau_ms = self.ewma.map(narrow).or(config.ewma_tau_ms);
+        if let Some(after) = self.silence {
+            config.silence = Some(SilenceRule {
+                after_ms: narrow(after),
+                severity: Severity::Warning,
+            });
+        }
+        if let Some(alerts) = &self.alerts {
+            config.thresholds.clear();
+            for (index, alert) in alerts.iter().enumerate() {
+                let key = format!("{key}.alerts[{index}]");
+                let threshold = alert.threshold(&key, faults);
+                if config.thresholds.push(threshold).is_err() {
+                    faults.push(Fault::at(
+                        key,
+                        "too many alerts",
+                        "give a sensor at most four",
+                    ));
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl AlertRule {
+    fn threshold(&self, key: &str, faults: &mut Vec<Fault>) -> Threshold {
+        let (side, limit) = match (self.above, self.below) {
+            (Some(limit), None) => (Side::Above, limit),
+            (None, Some(limit)) => (Side::Below, limit),
+            (Some(_), Some(_)) | (None, None) => {
+                let help = "give either `above = LIMIT` or `below = LIMIT`";
+                faults.push(Fault::at(key, "an alert has one limit", help));
+                (Side::Above, 0.0)
+            }
+        };
+        Threshold {
+            rule: text(&self.name, &format!("{key}.name"), faults),
+            side,
+            limit,
+            hysteresis: self.hysteresis,
+            on_delay_ms: narrow(self.on_delay),
+            off_delay_ms: narrow(self.off_delay),
+            severity: self.severity,
+        }
+    }
+}
+
+fn set(field: &mut u32, value: Option<Millis>) {
+    if let Some(value) = value {
+        *field = narrow(value);
+    }
+}
+
+/// The plan's own check refuses what is too long for it.
+fn narrow(millis: Millis) -> u32 {
+    u32::try_from(millis.0).unwrap_or(u32::MAX)
+}
+
+fn text<T: for<'a> TryFrom<&'a str> + Default>(text: &str, key: &str, faults: &mut Vec<Fault>) -> T
+where
+    for<'a> <T as TryFrom<&'a str>>::Error: Display,
+{
+    T::try_from(text).unwrap_or_else(|_| {
+        let message = format!("`{text}` is too long");
+        faults.push(Fault::at(
+            key,
+            message,
+            "choose a shorter one: it stands in every batch",
+        ));
+        T::default()
+    })
+}

@@ -1,0 +1,108 @@
+//! What each part is told: the config in the parts' own words.
+
+use std::io;
+use std::path::PathBuf;
+
+use pipeline::Plan;
+
+use super::{Config, KafkaMode};
+use crate::broker;
+use crate::engine;
+use crate::machine::Sizes;
+use crate::store;
+use crate::uplink;
+
+impl Config {
+    /// For the broker.
+    #[must_use]
+    pub fn broker_limits(&self) -> broker::limits::Limits {
+        broker::limits::Limits {
+            connections_max: self.broker.connections_max,
+            sessions_max: u32::from(self.broker.sessions_max),
+            packet_bytes_max: usize::try_from(self.broker.packet_bytes_max.0).unwrap_or(usize::MAX),
+            ..broker::limits::Limits::default()
+        }
+    }
+
+    /// For the store.
+    #[must_use]
+    pub fn store_settings(&self) -> store::Settings {
+        store::Settings {
+            bytes_max: self.store.max_bytes.0,
+            ..store::Settings::default()
+        }
+    }
+
+    /// For the pipeline's memory.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let panes = self.plan().as_ref().map_or(1, Plan::panes_min);
+        Sizes {
+            sensors: usize::from(self.pipeline.sensors_max),
+            panes_per_sensor: usize::try_from(panes.max(1)).unwrap_or(usize::MAX),
+            rows: self.pipeline.batch_readings_max as usize,
+        }
+    }
+
+    /// For the engine.
+    #[must_use]
+    pub fn engine_settings(&self, seed: u64) -> engine::Settings {
+        engine::Settings {
+            gateway: self.gateway.id.clone(),
+            commit_interval_ms: self.store.commit_interval.0,
+            checkpoint_interval_ms: self.store.checkpoint_interval.0,
+            checkpoint_bytes: self.store.checkpoint_bytes.0,
+            publish_averages: self.pipeline.publish_averages,
+            forward: !self.kafka.bootstrap.is_empty(),
+            seed,
+        }
+    }
+
+    /// For the uplink.
+    ///
+    /// # Errors
+    /// The password's file, and why it cannot be read.
+    pub fn uplink_settings(&self) -> Result<uplink::Settings, (PathBuf, io::Error)> {
+        let kafka = &self.kafka;
+        Ok(uplink::Settings {
+            mode: match kafka.mode {
+                KafkaMode::Transactional => uplink::Mode::Transactional,
+                KafkaMode::Idempotent => uplink::Mode::Idempotent,
+            },
+            topics: uplink::Topics {
+                telemetry: kafka.topic_telemetry.clone(),
+                aggregates: kafka.topic_aggregates.clone(),
+                alerts: kafka.topic_alerts.clone(),
+                watermarks: kafka.topic_watermarks.clone(),
+            },
+            tls: kafka.tls.then(|| uplink::Tls {
+                ca_file: kafka.ca_file.clone(),
+                ..uplink::Tls::default()
+            }),
+            sasl: self.sasl()?,
+            properties: kafka.properties.clone(),
+            ..uplink::Settings::new(&kafka.bootstrap, &self.gateway.id)
+        })
+    }
+
+    fn sasl(&self) -> Result<Option<uplink::Sasl>, (PathBuf, io::Error)> {
+        let kafka = &self.kafka;
+        let (Some(mechanism), Some(username), Some(file)) = (
+            &kafka.sasl_mechanism,
+            &kafka.sasl_username,
+            &kafka.sasl_password_file,
+        ) else {
+            return Ok(None);
+        };
+        let password = std::fs::read_to_string(file).map_err(|error| (file.clone(), error))?;
+        Ok(Some(uplink::Sasl {
+            mechanism: match mechanism.as_str() {
+                "SCRAM-SHA-256" => uplink::SaslMechanism::ScramSha256,
+                "SCRAM-SHA-512" => uplink::SaslMechanism::ScramSha512,
+                _ => uplink::SaslMechanism::Plain,
+            },
+            username: username.clone(),
+            password: uplink::Password(password.trim_end_matches(['\r', '\n']).to_owned()),
+        }))
+    }
+}

@@ -1,0 +1,103 @@
+use super::*;
+
+const LEAST: &str =
+    "[gateway]\nid = \"edge-1\"\n[broker]\nallow_anonymous = true\n[store]\ndir = \"data\"\n";
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::from_source(&Source {
+        path: "gateway.toml".into(),
+        text: text.to_owned(),
+    })
+}
+
+fn check_refused(text: &str, expected: &[&str]) {
+    let report = parse(text).expect_err("refused").report;
+    for part in expected {
+        assert!(report.contains(part), "{report}\nshould say {part:?}");
+    }
+}
+
+#[test]
+fn the_shipped_file_is_valid_and_names_every_setting() {
+    let shipped = include_str!("../../gateway.toml");
+    parse(shipped).expect("valid");
+    let uncommented: String = shipped
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| is_setting(rest))
+                .unwrap_or(line)
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    parse(&uncommented).expect("valid with every setting given");
+}
+
+fn is_setting(line: &str) -> bool {
+    let key = line.split(" = ").next().unwrap_or("");
+    line.starts_with('[')
+        || (line.contains(" = ")
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_.\"".contains(c)))
+}
+
+#[test]
+fn the_least_config_has_the_documented_defaults() {
+    let config = parse(LEAST).expect("valid");
+    assert_eq!(config.store.commit_interval, Millis(10));
+    assert_eq!(config.kafka.mode, KafkaMode::Transactional);
+    assert_eq!(config.mappings.len(), 2);
+    assert!(config.kafka.bootstrap.is_empty());
+}
+
+#[test]
+fn anonymous_access_is_for_loopback_only() {
+    let text = LEAST.replace(
+        "allow_anonymous",
+        "listen = \"0.0.0.0:1883\"\nallow_anonymous",
+    );
+    check_refused(
+        &text,
+        &[
+            "anyone on the network",
+            "broker.allow_anonymous",
+            "credentials",
+        ],
+    );
+    check_refused(
+        &LEAST.replace("true", "false"),
+        &["nobody could connect", "tidegate passwd"],
+    );
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_line_and_remedy() {
+    let text = LEAST.replace("edge-1", "edge 1")
+        + "commit_interval = \"0ms\"\n[[mapping]]\ntopic = \"sensors/{signal}\"\n";
+    check_refused(
+        &text,
+        &[
+            "gateway.toml:2:6",
+            "not a name",
+            "gateway.toml:7:19",
+            "SD card",
+            "mapping[0].topic",
+            "{device}",
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_unit_says_what_is_right() {
+    check_refused(
+        &format!("{LEAST}commit_interval = \"10\"\n"),
+        &["gateway.toml:7:19", "store.commit_interval", "\"10ms\""],
+    );
+}
+
+#[test]
+fn sasl_needs_a_user_and_a_known_mechanism() {
+    let text = format!("{LEAST}[kafka]\nsasl_mechanism = \"GSSAPI\"\n");
+    check_refused(&text, &["`GSSAPI` is not supported", "SASL without a user"]);
+}

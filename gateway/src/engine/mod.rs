@@ -1,0 +1,649 @@
+//! The engine: every event of the gateway becomes actions here, one event at a time, without I/O.
+//!
+//! # Time first
+//! An input at `now` meets the state as of `now`: deadlines that have passed are served before it.
+//!
+//! # Write, then act
+//! What the machine shall know is written into the gathering chunk first, then applied. So the journal
+//! holds the machine's inputs in its own order, and a replay arrives at the same state.
+
+mod acks;
+mod commits;
+mod intake;
+mod oversize;
+mod outlet;
+mod status;
+mod timeline;
+
+use pipeline::{Instant, Now};
+use rand_pcg::Pcg64;
+use rand_pcg::rand_core::Rng;
+
+use crate::broker::{
+    Broker, ConnectionId, Credentials, FrameError, Inbound, Peer, Publish, Qos, ReasonCode,
+    Refusal, Rights, TopicBuffer,
+};
+use crate::clock::Moment;
+use crate::commit::Commit;
+use crate::forward::{Failure, Forwarder, Found, Step};
+use crate::journal::Entry;
+use crate::limits::{BROKER_DEADLINES_PER_TURN_MAX, STATUS_INTERVAL_MS};
+use crate::machine::Machine;
+use crate::mapping::Mapping;
+use crate::messages::Message;
+use crate::outbox::{Lane, OutboxRow, Sequence, Sequences, Watermark};
+use crate::recover::Restored;
+
+use acks::{Ack, Acks};
+use commits::{Commits, Due};
+use outlet::{Outlet, Port};
+use oversize::Oversize;
+pub use status::{Counters, Status};
+use timeline::Timeline;
+
+/// What can happen.
+pub enum Event<'a> {
+    /// A peer connected.
+    Opened {
+        /// The connection, named by the shell.
+        connection: ConnectionId,
+        /// Where it comes from.
+        peer: Peer,
+    },
+    /// One whole MQTT packet came; [`Engine::accepts`] has said that it can be handled.
+    Received {
+        /// Its connection.
+        connection: ConnectionId,
+        /// The packet.
+        packet: &'a [u8],
+    },
+    /// Bytes came that begin no packet.
+    Malformed {
+        /// From this connection.
+        connection: ConnectionId,
+        /// What is wrong with them.
+        error: FrameError,
+    },
+    /// Some of what was transmitted is written.
+    Drained {
+        /// To this connection.
+        connection: ConnectionId,
+        /// Bytes written since it was last said.
+        bytes: usize,
+    },
+    /// The socket is gone.
+    Closed {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// Name and password were checked.
+    Authenticated {
+        /// The connection.
+        connection: ConnectionId,
+        /// What it may do, or why not.
+        rights: Result<Rights, Refusal>,
+    },
+    /// A commit is on disk.
+    Committed(Box<Commit>),
+    /// The disk had no room for a commit.
+    CommitRefused(Box<Commit>),
+    /// Rows that were asked for.
+    Loaded(Vec<OutboxRow>),
+    /// Kafka is there; this is how far the gateway's rows are.
+    Connected(Option<Watermark>),
+    /// The rows of a transfer are in Kafka.
+    Sent,
+    /// Kafka could not be reached, or refused.
+    UplinkFailed(Failure),
+    /// A row is larger than Kafka takes.
+    RowTooLarge {
+        /// Its sequence.
+        sequence: Sequence,
+    },
+    /// A deadline came.
+    Timeout,
+}
+
+/// What can be done.
+pub enum Action<'a> {
+    /// Send a packet, given in pieces.
+    Transmit {
+        /// To this connection.
+        to: ConnectionId,
+        /// Pieces of one packet.
+        parts: &'a [&'a [u8]],
+    },
+    /// Close the connection once what was transmitted is written.
+    Close {
+        /// This one.
+        connection: ConnectionId,
+    },
+    /// Check a name and a password; the answer is [`Event::Authenticated`].
+    Authenticate {
+        /// Who asks.
+        connection: ConnectionId,
+        /// What it says of itself.
+        credentials: Credentials<'a>,
+    },
+    /// Make it durable; the answer is [`Event::Committed`] or [`Event::CommitRefused`].
+    Commit(Box<Commit>),
+    /// Read rows of the outbox; the answer is [`Event::Loaded`].
+    Load {
+        /// Lane.
+        lane: Lane,
+        /// Rows behind this one.
+        after: Sequence,
+    },
+    /// Open a session with Kafka; the answer is [`Event::Connected`] or [`Event::UplinkFailed`].
+    Connect,
+    /// Send rows and watermark in one transaction; the answer is [`Event::Sent`] or a failure.
+    Send {
+        /// The rows.
+        rows: Vec<OutboxRow>,
+        /// The watermark that covers them.
+        watermark: Watermark,
+    },
+}
+
+/// Where actions go. They are performed in order; none may call the engine.
+pub trait Perform {
+    /// Does it.
+    fn perform(&mut self, action: Action<'_>);
+}
+
+/// What the engine needs to know beside its parts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the box.
+    pub gateway: String,
+    /// Longest wait of a reading until its commit begins, ms.
+    pub commit_interval_ms: u64,
+    /// Longest time between checkpoints, ms.
+    pub checkpoint_interval_ms: u64,
+    /// Most journal between checkpoints, bytes.
+    pub checkpoint_bytes: u64,
+    /// Whether averages are published.
+    pub publish_averages: bool,
+    /// Whether rows are forwarded at all.
+    pub forward: bool,
+    /// Seed of what is left to chance.
+    pub seed: u64,
+}
+
+/// The engine's state.
+pub struct Engine {
+    settings: Settings,
+    timeline: Timeline,
+    /// What the next entry has to be told first.
+    untold: Option<Untold>,
+    broker: Broker,
+    mapping: Mapping,
+    machine: Machine,
+    commits: Commits,
+    acks: Acks,
+    checkpoints: Checkpoints,
+    forwarder: Forwarder,
+    /// What the commit at the disk makes durable beside the journal.
+    committing: Committing,
+    loaded: Vec<OutboxRow>,
+    /// Which rows Kafka found too large, and in how many parts they go.
+    oversize: Oversize,
+    topic: Box<TopicBuffer>,
+    message: Message,
+    counters: Counters,
+    status_due: Instant,
+    random: Pcg64,
+}
+
+/// A change of the clocks that is not in the journal yet: it is written before the next entry, so that
+/// an idle box writes nothing.
+#[derive(Clone, Copy, Debug)]
+enum Untold {
+    Boot,
+    Clock,
+}
+
+/// When the next checkpoint is due.
+#[derive(Clone, Copy, Debug)]
+struct Checkpoints {
+    due: Instant,
+    journal_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Committing {
+    sealed: Sequences,
+    epoch: bool,
+}
+
+impl Engine {
+    /// An engine that goes on where the journal ends.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        broker: Broker,
+        mapping: Mapping,
+        restored: Restored,
+        moment: Moment,
+    ) -> Self {
+        let timeline = Timeline::new(moment, restored.machine.instant());
+        let now = timeline.now().instant;
+        Self {
+            timeline,
+            untold: Some(Untold::Boot),
+            broker,
+            mapping,
+            commits: Commits::new(restored.next, settings.commit_interval_ms),
+            acks: Acks::new(),
+            checkpoints: Checkpoints {
+                due: Instant(now.0 + settings.checkpoint_interval_ms),
+                journal_bytes: restored.journal_bytes,
+            },
+            forwarder: Forwarder::new(now, restored.epoch, restored.durable),
+            committing: Committing::default(),
+            loaded: Vec::new(),
+            oversize: Oversize::default(),
+            topic: Box::default(),
+            message: Message::default(),
+            counters: Counters::default(),
+            status_due: now,
+            random: Pcg64::new(u128::from(settings.seed), 0),
+            machine: restored.machine,
+            settings,
+        }
+    }
+
+    /// Handles one event that happened at `moment`. What follows is performed before this returns.
+    pub fn handle<P: Perform>(&mut self, moment: Moment, event: Event<'_>, out: &mut P) {
+        self.timeline.advance(moment);
+        if self.timeline.follow_wall(moment) {
+            self.untold.get_or_insert(Untold::Clock);
+        }
+        let now = self.timeline.now();
+        self.serve_deadlines(now, out);
+        match event {
+            Event::Received { connection, packet } => {
+                self.handle_packet(now, connection, packet, out)
+            }
+            Event::Opened { .. }
+            | Event::Malformed { .. }
+            | Event::Drained { .. }
+            | Event::Closed { .. }
+            | Event::Authenticated { .. } => self.handle_connection(now, event, out),
+            Event::Committed(commit) => self.handle_committed(now, commit, out),
+            Event::CommitRefused(commit) => {
+                self.counters.commits_refused += 1;
+                self.commits.handle_refused(now.instant, commit);
+            }
+            Event::Loaded(rows) => {
+                self.forwarder
+                    .handle_loaded(rows.last().map(|row| row.sequence));
+                self.loaded = self.oversize.apply(rows, &mut self.counters.rows_dead);
+            }
+            Event::Connected(watermark) => self.handle_connected(now, watermark),
+            Event::Sent => self.handle_sent(),
+            Event::UplinkFailed(failure) => self.handle_uplink_failed(now, failure),
+            Event::RowTooLarge { sequence } => self.handle_too_large(sequence),
+            Event::Timeout => {}
+        }
+        self.proceed(now, out);
+    }
+
+    /// When [`Event::Timeout`] is due, in the process's monotonic time, ms.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let machine = self.machine.deadline().filter(|_| self.commits.has_room(0));
+        [
+            machine,
+            self.broker.deadline(),
+            self.commits.deadline(),
+            self.forward_deadline(),
+            Some(self.status_due),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|instant| self.timeline.monotonic_ms(instant))
+    }
+
+    /// Whether the packet can be handled now. A message has to wait while the commit that gathers has no
+    /// room for all that may follow from it; everything else is always taken.
+    #[must_use]
+    pub fn accepts(&self, connection: ConnectionId, packet: &[u8]) -> bool {
+        self.broker.accepts(connection, packet)
+            && (!is_publish(packet)
+                || (self.commits.has_room(packet.len()) && !self.acks.is_full()))
+    }
+
+    /// Whether the broker's state in memory is no longer the one on disk: the process must start anew.
+    #[must_use]
+    pub fn is_overflowed(&self) -> bool {
+        self.commits.is_overflowed()
+    }
+
+    /// Begins: what was restored is put in order.
+    pub fn start<P: Perform>(&mut self, out: &mut P) {
+        let now = self.timeline.now();
+        self.with_port(now, out, |broker, port| {
+            broker.finish_restore(now.instant, port)
+        });
+        self.proceed(now, out);
+    }
+
+    /// Ends: clients are told, and nothing more is taken.
+    pub fn stop<P: Perform>(&mut self, out: &mut P) {
+        let now = self.timeline.now();
+        self.with_port(now, out, |broker, port| broker.handle_shutdown(port));
+    }
+
+    /// Digest of the state that a replay of the journal must arrive at.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.machine.digest()
+    }
+
+    fn handle_connection<P: Perform>(&mut self, now: Now, event: Event<'_>, out: &mut P) {
+        let at = now.instant;
+        self.with_port(now, out, |broker, port| match event {
+            Event::Opened { connection, peer } => broker.handle_opened(at, connection, peer, port),
+            Event::Malformed { connection, error } => {
+                broker.handle_frame_error(at, connection, error, port)
+            }
+            Event::Drained { connection, bytes } => {
+                broker.handle_drained(at, connection, bytes, port)
+            }
+            Event::Closed { connection } => broker.handle_closed(at, connection, port),
+            Event::Authenticated { connection, rights } => {
+                broker.handle_authenticated(at, connection, rights, port);
+            }
+            _ => debug_assert!(false, "the other events are handled elsewhere"),
+        });
+    }
+
+    fn handle_packet<P: Perform>(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        packet: &[u8],
+        out: &mut P,
+    ) {
+        let mut topic = core::mem::take(&mut self.topic);
+        let mut port = Port {
+            out,
+            commits: &mut self.commits,
+            now,
+        };
+        match self
+            .broker
+            .handle_packet(now.instant, connection, packet, &mut topic, &mut port)
+        {
+            Inbound::None => {}
+            Inbound::Busy => debug_assert!(false, "`accepts` was asked first"),
+            Inbound::Publish(publish) => self.take(now, &publish, out),
+        }
+        self.topic = topic;
+    }
+
+    fn handle_committed<P: Perform>(&mut self, now: Now, commit: Box<Commit>, out: &mut P) {
+        self.counters.commits += 1;
+        self.commits.handle_committed(commit);
+        while let Some(ack) = self.acks.pop_covered() {
+            self.acknowledge(now, ack, out);
+        }
+        let committing = core::mem::take(&mut self.committing);
+        for lane in Lane::ALL {
+            self.forwarder
+                .handle_durable(lane, committing.sealed[lane.index()]);
+        }
+        if committing.epoch {
+            self.forwarder.handle_epoch_durable();
+        }
+        self.release_settled(now, out);
+    }
+
+    fn handle_connected(&mut self, now: Now, watermark: Option<Watermark>) {
+        if let Found::NewEpoch(epoch) = self
+            .forwarder
+            .handle_connected(watermark, self.machine.next_sequence())
+        {
+            self.commits.gathering(now.instant).epoch = Some(epoch);
+        }
+        self.trim();
+    }
+
+    fn handle_sent(&mut self) {
+        self.counters.rows_sent += self.loaded.len() as u64;
+        self.loaded.clear();
+        self.oversize = Oversize::default();
+        self.forwarder.handle_sent();
+        self.trim();
+    }
+
+    fn handle_uplink_failed(&mut self, now: Now, failure: Failure) {
+        self.counters.transfers_failed += 1;
+        self.loaded.clear();
+        self.forwarder
+            .handle_failed(now.instant, failure, self.random.next_u64());
+    }
+
+    /// The transfer is loaded again, with the row in more parts.
+    fn handle_too_large(&mut self, sequence: Sequence) {
+        self.oversize.refuse(sequence);
+        self.loaded.clear();
+        self.forwarder.handle_too_large();
+    }
+
+    fn publish_status<P: Perform>(&mut self, now: Now, out: &mut P) {
+        let status = self.status();
+        self.message.write_status(&self.settings.gateway, &status);
+        self.publish_message(now, out);
+    }
+
+    /// The engine in numbers.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            counters: self.counters,
+            sensors: self.machine.sensors(),
+            acks_pending: self.acks.len(),
+            uplink: match (
+                self.settings.forward,
+                self.forwarder.is_stopped(),
+                self.forwarder.is_connected(),
+            ) {
+                (false, _, _) => "off",
+                (true, true, _) => "stopped",
+                (true, false, true) => "connected",
+                (true, false, false) => "away",
+            },
+            disk_full: self.commits.is_refused(),
+            sealed: self.machine.sealed().map(|sequence| sequence.0),
+            sent: self.forwarder.sent().map(|sequence| sequence.0),
+            journal_position: self.commits.next().0,
+            epoch: self.forwarder.epoch(),
+        }
+    }
+
+    /// Rows that are in Kafka go with the next commit; they are no reason for one.
+    fn trim(&mut self) {
+        let sent = *self.forwarder.sent();
+        self.commits
+            .trim(sent.map(|sequence| (sequence > Sequence(0)).then_some(sequence)));
+    }
+
+    fn serve_deadlines<P: Perform>(&mut self, now: Now, out: &mut P) {
+        for _ in 0..BROKER_DEADLINES_PER_TURN_MAX {
+            if self.broker.deadline().is_none_or(|due| due > now.instant) {
+                break;
+            }
+            self.with_port(now, out, |broker, port| {
+                broker.handle_timeout(now.instant, port)
+            });
+        }
+        if self
+            .machine
+            .deadline()
+            .is_some_and(|due| due <= now.instant)
+            && self.commits.has_room(0)
+        {
+            self.apply(now, &Entry::Tick, out);
+        }
+        if self.status_due <= now.instant {
+            self.status_due = Instant(now.instant.0 + STATUS_INTERVAL_MS);
+            self.publish_status(now, out);
+        }
+    }
+
+    /// Writes the entry, then applies it.
+    fn apply<P: Perform>(&mut self, now: Now, entry: &Entry<'_>, out: &mut P) {
+        let offset_ms = self.timeline.offset_ms();
+        match self.untold.take() {
+            Some(Untold::Boot) => self.apply_one(now, &Entry::Boot { offset_ms }, out),
+            Some(Untold::Clock) => self.apply_one(now, &Entry::Clock { offset_ms }, out),
+            None => {}
+        }
+        self.apply_one(now, entry, out);
+    }
+
+    fn apply_one<P: Perform>(&mut self, now: Now, entry: &Entry<'_>, out: &mut P) {
+        if self.commits.push_entry(now, entry).is_err() {
+            debug_assert!(
+                false,
+                "a message is taken only where the chunk has room for it"
+            );
+            return;
+        }
+        let mut outlet = Outlet {
+            port: Port {
+                out,
+                commits: &mut self.commits,
+                now,
+            },
+            broker: &mut self.broker,
+            gateway: &self.settings.gateway,
+            publish_averages: self.settings.publish_averages,
+            message: &mut self.message,
+            alerts: &mut self.counters.alerts,
+        };
+        self.machine.apply(now.instant, entry, &mut outlet);
+    }
+
+    /// Commits what is due, and goes on forwarding.
+    fn proceed<P: Perform>(&mut self, now: Now, out: &mut P) {
+        match self.commits.take_due(now.instant) {
+            Some(Due::Again(commit)) => out.perform(Action::Commit(commit)),
+            Some(Due::New(mut commit)) => {
+                self.acks.cover();
+                self.committing = Committing {
+                    sealed: self.machine.sealed(),
+                    epoch: commit.epoch.is_some(),
+                };
+                self.add_checkpoint(now, &mut commit);
+                out.perform(Action::Commit(commit));
+            }
+            None => {}
+        }
+        if !self.settings.forward {
+            return;
+        }
+        while let Some(step) = self.forwarder.poll(now.instant) {
+            out.perform(match step {
+                Step::Connect => Action::Connect,
+                Step::Load { lane, after } => Action::Load { lane, after },
+                Step::Send { watermark } => Action::Send {
+                    rows: self.loaded.clone(),
+                    watermark,
+                },
+            });
+        }
+    }
+
+    fn add_checkpoint(&mut self, now: Now, commit: &mut Commit) {
+        self.checkpoints.journal_bytes += commit.journal.len() as u64;
+        let due = self.checkpoints.due <= now.instant
+            || self.checkpoints.journal_bytes >= self.settings.checkpoint_bytes;
+        if due && !commit.journal.is_empty() {
+            let mut state = Vec::new();
+            self.machine.save(&mut |part| state.extend_from_slice(part));
+            commit.checkpoint = Some((self.commits.next().0, state));
+            self.checkpoints = Checkpoints {
+                due: Instant(now.instant.0 + self.settings.checkpoint_interval_ms),
+                journal_bytes: 0,
+            };
+        }
+    }
+
+    /// Acknowledges what has nothing to wait for.
+    fn release_settled<P: Perform>(&mut self, now: Now, out: &mut P) {
+        while self.commits.is_settled() {
+            let Some(ack) = self.acks.pop_uncovered() else {
+                return;
+            };
+            self.acknowledge(now, ack, out);
+        }
+    }
+
+    fn acknowledge<P: Perform>(&mut self, now: Now, ack: Ack, out: &mut P) {
+        self.with_port(now, out, |broker, port| {
+            broker.acknowledge(ack.receipt, ack.reason, port)
+        });
+    }
+
+    /// To the subscribers; the reason code says whether there are any, and whether it could be retained.
+    fn route<P: Perform>(&mut self, now: Now, publish: &Publish<'_>, out: &mut P) -> ReasonCode {
+        let mut port = Port {
+            out,
+            commits: &mut self.commits,
+            now,
+        };
+        let routed = self.broker.route(now.instant, publish, &mut port);
+        match (routed.retained_refused, routed.copies) {
+            (true, _) => ReasonCode::QuotaExceeded,
+            (false, 0) => ReasonCode::NoMatchingSubscribers,
+            (false, _) => ReasonCode::Success,
+        }
+    }
+
+    /// Publishes the message that was written.
+    fn publish_message<P: Perform>(&mut self, now: Now, out: &mut P) {
+        let Message { topic, payload } = &self.message;
+        let mut port = Port {
+            out,
+            commits: &mut self.commits,
+            now,
+        };
+        self.broker.publish(
+            now.instant,
+            topic,
+            payload,
+            Qos::AtMostOnce,
+            false,
+            &mut port,
+        );
+    }
+
+    fn with_port<P: Perform>(
+        &mut self,
+        now: Now,
+        out: &mut P,
+        act: impl FnOnce(&mut Broker, &mut Port<'_, P>),
+    ) {
+        act(
+            &mut self.broker,
+            &mut Port {
+                out,
+                commits: &mut self.commits,
+                now,
+            },
+        );
+    }
+
+    fn forward_deadline(&self) -> Option<Instant> {
+        self.forwarder.deadline().filter(|_| self.settings.forward)
+    }
+}
+
+/// Whether the fixed header says PUBLISH `[MQTT-2.1.2]`.
+fn is_publish(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|byte| byte >> 4 == 3)
+}

@@ -1,0 +1,93 @@
+//! Where the broker's and the machine's doings go: to the connections at once, to the disk with the next commit.
+
+use pipeline::Now;
+use wire::{Alert, SensorName, Summary};
+
+use super::commits::Commits;
+use super::{Action, Perform};
+use crate::broker::{Broker, ConnectionId, Credentials, Mutation, Outbound, Publish, Qos};
+use crate::commit::{self, SealedRow};
+use crate::machine::Effects;
+use crate::messages::Message;
+
+/// The broker's way out: packets to the connections, durable state into the gathering commit.
+pub(super) struct Port<'a, P> {
+    pub(super) out: &'a mut P,
+    pub(super) commits: &'a mut Commits,
+    pub(super) now: Now,
+}
+
+impl<P: Perform> Outbound for Port<'_, P> {
+    fn transmit(&mut self, to: ConnectionId, parts: &[&[u8]]) {
+        self.out.perform(Action::Transmit { to, parts });
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.out.perform(Action::Close { connection });
+    }
+
+    fn authenticate(&mut self, connection: ConnectionId, credentials: Credentials<'_>) {
+        self.out.perform(Action::Authenticate {
+            connection,
+            credentials,
+        });
+    }
+
+    fn persist(&mut self, mutation: Mutation<'_>) {
+        let mutation = match mutation {
+            Mutation::Put { key, value } => commit::Mutation::Put { key, value },
+            Mutation::Delete { key } => commit::Mutation::Delete { key },
+        };
+        self.commits.push_mutation(self.now.instant, &mutation);
+    }
+
+    /// A will is for its subscribers, and they have it: a client that is gone sends no readings.
+    fn will(&mut self, _: &Publish<'_>) {}
+}
+
+/// The machine's way out while the gateway runs: alerts and averages are published, rows are sealed.
+pub(super) struct Outlet<'a, P> {
+    pub(super) port: Port<'a, P>,
+    pub(super) broker: &'a mut Broker,
+    pub(super) gateway: &'a str,
+    pub(super) publish_averages: bool,
+    pub(super) message: &'a mut Message,
+    pub(super) alerts: &'a mut u64,
+}
+
+impl<P: Perform> Outlet<'_, P> {
+    fn publish(&mut self, qos: Qos, retain: bool) {
+        let Message { topic, payload } = self.message;
+        self.broker.publish(
+            self.port.now.instant,
+            topic,
+            payload,
+            qos,
+            retain,
+            &mut self.port,
+        );
+    }
+}
+
+impl<P: Perform> Effects for Outlet<'_, P> {
+    fn alert(&mut self, alert: &Alert<'_>) {
+        *self.alerts += 1;
+        self.message.write_alert(self.gateway, alert);
+        self.publish(Qos::AtLeastOnce, true);
+    }
+
+    fn average(&mut self, summary: &Summary, name: SensorName<'_>) {
+        if self.publish_averages {
+            self.message.write_average(self.gateway, summary, name);
+            self.publish(Qos::AtMostOnce, false);
+        }
+    }
+
+    fn seal(&mut self, row: &SealedRow<'_>) {
+        let pushed = self.port.commits.push_row(row);
+        debug_assert!(
+            pushed.is_ok(),
+            "an entry is applied only where the commit has room for it"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! What the engine counts, and what it says of itself on `tidegate/<gateway>/status`.
+
+use serde::Serialize;
+
+use crate::outbox::LANES;
+
+/// Counted since the process started; each is named for what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Telemetry messages taken.
+    pub messages: u64,
+    /// Readings taken.
+    pub readings: u64,
+    /// Messages that were taken before: redelivered with DUP after a reconnect.
+    pub redeliveries: u64,
+    /// Messages whose payload held no reading.
+    pub payloads_refused: u64,
+    /// Readings of sensors for which the table has no place.
+    pub sensors_refused: u64,
+    /// Readings of sensors whose name is too long.
+    pub names_refused: u64,
+    /// Alerts raised or cleared.
+    pub alerts: u64,
+    /// Commits on disk.
+    pub commits: u64,
+    /// Commits that the disk had no room for.
+    pub commits_refused: u64,
+    /// Rows that are in Kafka.
+    pub rows_sent: u64,
+    /// Transfers that failed.
+    pub transfers_failed: u64,
+    /// Rows too large for Kafka even in parts.
+    pub rows_dead: u64,
+}
+
+/// The engine's state in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// What happened.
+    pub counters: Counters,
+    /// Sensors in the table, and its size.
+    pub sensors: (usize, usize),
+    /// Acknowledgements that wait for the disk.
+    pub acks_pending: usize,
+    /// `connected`, `away`, `off` (no Kafka is configured), or `stopped` (a person must act).
+    pub uplink: &'static str,
+    /// Whether the disk has no room: nothing is acknowledged then.
+    pub disk_full: bool,
+    /// Highest sequence sealed: alerts, gaps, aggregates, telemetry.
+    pub sealed: [u64; LANES],
+    /// Highest sequence in Kafka, as far as is known.
+    pub sent: [u64; LANES],
+    /// Position of the journal's next entry.
+    pub journal_position: u64,
+    /// Which life of the store.
+    pub epoch: Option<u64>,
+}

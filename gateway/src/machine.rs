@@ -1,0 +1,363 @@
+//! The machine: all that must be the same after a crash, as a pure function of the journal.
+//!
+//! While the gateway runs, each entry is written into the journal and then applied here; after a crash
+//! the same entries are applied again behind the last checkpoint. There is one way in, [`Machine::apply`],
+//! so both arrive at the same state, the same rows with the same sequences, and the same alert ids.
+
+use pipeline::{
+    BatchKind, Emit, Instant, Link, Memory, Now, OpenRow, Output, Pane, Parts, Pipeline, Plan,
+    Reading, Refused, Sensor,
+};
+use wire::{Alert, SensorId, SensorName, Summary};
+
+use crate::commit::SealedRow;
+use crate::deliveries::Deliveries;
+use crate::journal::{Entry, wall_at};
+use crate::limits::{
+    ALERT_BYTES_MAX, BATCH_BYTES, DELIVERIES_MAX, DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX,
+    SUMMARIES_OPEN_MAX,
+};
+use crate::outbox::{LANES, Lane, Sequence, Sequences};
+
+/// First byte of a saved state.
+const STATE_VERSION: u8 = 1;
+/// Bytes of a saved state before the deliveries: version, next sequence, sealed, instant, offset.
+const STATE_HEADER_BYTES: usize = 1 + 8 + 8 * LANES + 8 + 8;
+
+/// How much memory the pipeline gets at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Sensors.
+    pub sensors: usize,
+    /// Panes of each.
+    pub panes_per_sensor: usize,
+    /// Rows of the open batch.
+    pub rows: usize,
+}
+
+/// The pipeline's memory is boxed, once, at start.
+struct Boxed;
+
+impl Memory for Boxed {
+    type Sensors = Box<[Sensor]>;
+    type Panes = Box<[Pane]>;
+    type Links = Box<[Link]>;
+    type Rows = Box<[OpenRow]>;
+    type Summaries = Box<[Summary]>;
+    type Bytes = Box<[u8]>;
+}
+
+/// What follows from an entry. Alerts come first.
+pub trait Effects {
+    /// An alert was raised or cleared.
+    fn alert(&mut self, alert: &Alert<'_>);
+    /// A window was closed or revised.
+    fn average(&mut self, summary: &Summary, name: SensorName<'_>);
+    /// A batch or an alert is complete and waits to be forwarded.
+    fn seal(&mut self, row: &SealedRow<'_>);
+}
+
+/// A saved state that cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Too short, or of another version.
+    #[error("the checkpoint is no state of this program")]
+    Header,
+    /// The pipeline refuses its part.
+    #[error("the checkpoint's pipeline: {0}")]
+    Pipeline(pipeline::RestoreError),
+    /// The plan and the memory do not fit each other.
+    #[error("the pipeline's plan: {0}")]
+    Unusable(pipeline::Unusable),
+}
+
+/// The machine's state.
+pub struct Machine {
+    gateway: String,
+    /// Sensors that have a place.
+    places: usize,
+    pipeline: Pipeline<Boxed>,
+    deliveries: Deliveries,
+    rows: Rows,
+    instant: Instant,
+    offset_ms: i64,
+}
+
+/// Numbers the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rows {
+    next: Sequence,
+    sealed: Sequences,
+}
+
+impl Machine {
+    /// A machine that has seen nothing.
+    ///
+    /// # Errors
+    /// [`StateError`] if the plan needs more memory than the sizes give.
+    pub fn new(plan: Plan, sizes: &Sizes) -> Result<Self, StateError> {
+        Ok(Self {
+            gateway: plan.gateway.as_str().to_owned(),
+            places: sizes.sensors,
+            pipeline: Pipeline::new(plan, parts(sizes)).map_err(StateError::Unusable)?,
+            deliveries: Deliveries::new(),
+            rows: Rows {
+                next: Sequence(1),
+                sealed: [Sequence(0); LANES],
+            },
+            instant: Instant(0),
+            offset_ms: 0,
+        })
+    }
+
+    /// The machine that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// [`StateError`] if the bytes are no state, or need more memory than the sizes give.
+    pub fn restore(bytes: &[u8], sizes: &Sizes) -> Result<Self, StateError> {
+        let (header, rest) = bytes
+            .split_at_checked(STATE_HEADER_BYTES)
+            .ok_or(StateError::Header)?;
+        if header[0] != STATE_VERSION {
+            return Err(StateError::Header);
+        }
+        let mut words = header[1..]
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|word| u64::from_le_bytes(*word));
+        let mut word = || words.next().unwrap_or_default();
+        let rows = Rows {
+            next: Sequence(word()),
+            sealed: [(); LANES].map(|()| Sequence(word())),
+        };
+        let (instant, offset_ms) = (Instant(word()), word().cast_signed());
+        let (deliveries, rest) = Deliveries::restore(rest).ok_or(StateError::Header)?;
+        let pipeline = Pipeline::restore(parts(sizes), rest).map_err(StateError::Pipeline)?;
+        let gateway = pipeline.plan().gateway.as_str().to_owned();
+        Ok(Self {
+            gateway,
+            places: sizes.sensors,
+            pipeline,
+            deliveries,
+            rows,
+            instant,
+            offset_ms,
+        })
+    }
+
+    /// Writes the state, in pieces.
+    pub fn save(&self, sink: &mut impl FnMut(&[u8])) {
+        sink(&[STATE_VERSION]);
+        sink(&self.rows.next.0.to_le_bytes());
+        for sequence in self.rows.sealed {
+            sink(&sequence.0.to_le_bytes());
+        }
+        sink(&self.instant.0.to_le_bytes());
+        sink(&self.offset_ms.to_le_bytes());
+        self.deliveries.save(sink);
+        self.pipeline.save(sink);
+    }
+
+    /// Digest of the whole state: equal states have equal ones, on every machine.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut digest = FNV_BASIS;
+        self.save(&mut |part| {
+            for byte in part {
+                digest = (digest ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
+            }
+        });
+        digest
+    }
+
+    /// Applies one entry of the journal that happened at `instant`.
+    pub fn apply(&mut self, instant: Instant, entry: &Entry<'_>, effects: &mut impl Effects) {
+        self.instant = instant;
+        if let Entry::Boot { offset_ms } | Entry::Clock { offset_ms } = *entry {
+            self.offset_ms = offset_ms;
+        }
+        let now = Now {
+            instant,
+            wall: wall_at(instant, self.offset_ms),
+        };
+        let mut sealer = Sealer {
+            gateway: &self.gateway,
+            rows: &mut self.rows,
+            effects,
+        };
+        match *entry {
+            Entry::Boot { .. } | Entry::Clock { .. } => {}
+            Entry::Sensor { device, signal } => {
+                // The engine asked first; a sensor that is refused has no readings.
+                let _ = self.pipeline.register(now, device, signal);
+            }
+            Entry::Delivery { fingerprint } => self.deliveries.insert(fingerprint),
+            Entry::Reading {
+                sensor,
+                time,
+                value,
+            } => {
+                let reading = Reading { time, value };
+                let _ = self
+                    .pipeline
+                    .handle_reading(now, SensorId(sensor), &reading, &mut sealer);
+            }
+            Entry::Tick => self.pipeline.handle_timeout(now, &mut sealer),
+            Entry::Plan { bytes } => match postcard::from_bytes::<Plan>(bytes) {
+                Ok(plan) => {
+                    let _ = self.pipeline.handle_plan(now, &plan, &mut sealer);
+                }
+                Err(_) => debug_assert!(false, "a plan in the journal was encoded by this program"),
+            },
+        }
+    }
+
+    /// Where the sensor has its place.
+    #[must_use]
+    pub fn find(&self, device: &str, signal: &str) -> Option<SensorId> {
+        self.pipeline.find(device, signal)
+    }
+
+    /// Whether a sensor of this name would get a place.
+    ///
+    /// # Errors
+    /// [`Refused`] if not.
+    pub fn may_register(&self, device: &str, signal: &str) -> Result<(), Refused> {
+        let fits = |name: &str, max: usize| !name.is_empty() && name.len() <= max;
+        if !fits(device, DEVICE_BYTES_MAX) || !fits(signal, SIGNAL_BYTES_MAX) {
+            return Err(Refused::BadName);
+        }
+        if usize::from(self.pipeline.sensors()) == self.places {
+            Err(Refused::TableFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the message was taken lately.
+    #[must_use]
+    pub fn has_delivery(&self, fingerprint: u64) -> bool {
+        self.deliveries.contains(fingerprint)
+    }
+
+    /// When [`Entry::Tick`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pipeline.deadline()
+    }
+
+    /// Engine time of the last entry.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
+    /// Wall clock minus engine time, ms, as of the last entry.
+    #[must_use]
+    pub fn offset_ms(&self) -> i64 {
+        self.offset_ms
+    }
+
+    /// The sequence that the next row gets.
+    #[must_use]
+    pub fn next_sequence(&self) -> Sequence {
+        self.rows.next
+    }
+
+    /// Highest sequence sealed, per lane.
+    #[must_use]
+    pub fn sealed(&self) -> Sequences {
+        self.rows.sealed
+    }
+
+    /// The plan that holds.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        self.pipeline.plan()
+    }
+
+    /// What the pipeline counted.
+    #[must_use]
+    pub fn counters(&self) -> &pipeline::Counters {
+        self.pipeline.counters()
+    }
+
+    /// Sensors in the table, and places.
+    #[must_use]
+    pub fn sensors(&self) -> (usize, usize) {
+        (usize::from(self.pipeline.sensors()), self.places)
+    }
+}
+
+/// Most bytes that a machine takes, its saved state not counted.
+#[must_use]
+pub fn memory_bytes(sizes: &Sizes) -> usize {
+    let per_sensor =
+        size_of::<Sensor>() + size_of::<Link>() + sizes.panes_per_sensor * size_of::<Pane>();
+    sizes.sensors * per_sensor
+        + sizes.rows * size_of::<OpenRow>()
+        + SUMMARIES_OPEN_MAX * size_of::<Summary>()
+        + BATCH_BYTES
+        + size_of::<Machine>()
+        + DELIVERIES_MAX * 8
+}
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+fn parts(sizes: &Sizes) -> Parts<Boxed> {
+    Parts {
+        sensors: (0..sizes.sensors).map(|_| Sensor::default()).collect(),
+        panes: vec![Pane::default(); sizes.sensors * sizes.panes_per_sensor].into(),
+        links: vec![Link::default(); sizes.sensors].into(),
+        rows: vec![OpenRow::default(); sizes.rows].into(),
+        summaries: vec![Summary::default(); SUMMARIES_OPEN_MAX].into(),
+        bytes: vec![0; BATCH_BYTES].into(),
+    }
+}
+
+/// Numbers what the pipeline hands out, and passes it on.
+struct Sealer<'a, E> {
+    gateway: &'a str,
+    rows: &'a mut Rows,
+    effects: &'a mut E,
+}
+
+impl<E: Effects> Sealer<'_, E> {
+    fn seal(&mut self, lane: Lane, key: &str, readings: u32, bytes: &[u8]) {
+        let sequence = self.rows.next;
+        self.rows.next = Sequence(sequence.0 + 1);
+        self.rows.sealed[lane.index()] = sequence;
+        self.effects.seal(&SealedRow {
+            lane,
+            sequence,
+            key,
+            readings,
+            bytes,
+        });
+    }
+}
+
+impl<E: Effects> Emit for Sealer<'_, E> {
+    fn emit(&mut self, output: Output<'_>) {
+        match output {
+            Output::Alert(alert) => {
+                self.effects.alert(alert);
+                let mut buffer = [0; ALERT_BYTES_MAX];
+                match alert.write(self.gateway, &mut buffer) {
+                    Ok(bytes) => self.seal(Lane::Alert, alert.name.device, 1, bytes),
+                    Err(_) => debug_assert!(false, "ALERT_BYTES_MAX holds the longest names"),
+                }
+            }
+            Output::Summary { summary, name } => self.effects.average(summary, name),
+            Output::Batch { kind, bytes, items } => {
+                let lane = match kind {
+                    BatchKind::Telemetry => Lane::Telemetry,
+                    BatchKind::Aggregates => Lane::Aggregate,
+                };
+                self.seal(lane, self.gateway, items, bytes);
+            }
+        }
+    }
+}

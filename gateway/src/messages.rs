@@ -1,0 +1,274 @@
+//! What the gateway itself says on MQTT, as JSON: alerts, averages, errors, status.
+
+use core::fmt::Write;
+
+use serde::Serialize;
+use wire::{Alert, AlertState, SensorName, Severity, Summary, WindowKind};
+
+/// Topic and payload of one message, written into buffers that are used again.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// Topic.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct AlertJson<'a> {
+    id: u64,
+    gateway: &'a str,
+    device: &'a str,
+    signal: &'a str,
+    unit: &'a str,
+    rule: &'a str,
+    state: &'static str,
+    severity: Severity,
+    at: i64,
+    since: i64,
+    value: Option<f64>,
+    limit: Option<f64>,
+    why: &'a str,
+}
+
+#[derive(Serialize)]
+struct AverageJson<'a> {
+    device: &'a str,
+    signal: &'a str,
+    unit: &'a str,
+    start: i64,
+    end: i64,
+    n: u32,
+    mean: Option<f64>,
+    time_weighted_mean: Option<f64>,
+    stddev: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    first: Option<f64>,
+    last: Option<f64>,
+    ewma: Option<f64>,
+    uncertain: u32,
+    bad: u32,
+    revision: u32,
+    partial: bool,
+}
+
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    topic: &'a str,
+    reason: &'a str,
+    offset: usize,
+    payload: &'a str,
+    at: i64,
+}
+
+impl Message {
+    /// An alert, on `tidegate/<gateway>/alert/<device>/<signal>/<rule>`.
+    pub fn write_alert(&mut self, gateway: &str, alert: &Alert<'_>) {
+        let SensorName {
+            device,
+            signal,
+            unit,
+        } = alert.name;
+        self.topic(format_args!(
+            "tidegate/{gateway}/alert/{device}/{signal}/{}",
+            alert.rule
+        ));
+        self.payload(&AlertJson {
+            id: alert.id,
+            gateway,
+            device,
+            signal,
+            unit,
+            rule: alert.rule,
+            state: match alert.state {
+                AlertState::Raised => "raised",
+                AlertState::Cleared => "cleared",
+            },
+            severity: alert.severity,
+            at: alert.at.0,
+            since: alert.since.0,
+            value: alert.value,
+            limit: alert.limit,
+            why: alert.why.as_str(),
+        });
+    }
+
+    /// A summary, on `tidegate/<gateway>/average/<device>/<signal>/<window>`.
+    pub fn write_average(&mut self, gateway: &str, summary: &Summary, name: SensorName<'_>) {
+        let SensorName {
+            device,
+            signal,
+            unit,
+        } = name;
+        let window = &summary.window;
+        let kind = match window.kind {
+            WindowKind::Tumbling => "",
+            WindowKind::Sliding => "rolling-",
+        };
+        let span = Span(window.length_ms);
+        self.topic(format_args!(
+            "tidegate/{gateway}/average/{device}/{signal}/{kind}{span}"
+        ));
+        let stats = summary.stats.as_ref();
+        self.payload(&AverageJson {
+            device,
+            signal,
+            unit,
+            start: window.start.0,
+            end: window.start.0.saturating_add(i64::from(window.length_ms)),
+            n: stats.map_or(0, |stats| stats.n),
+            mean: stats.map(|stats| stats.mean),
+            time_weighted_mean: stats.and_then(wire::Stats::time_weighted_mean),
+            stddev: stats.and_then(wire::Stats::stddev),
+            min: stats.map(|stats| stats.min),
+            max: stats.map(|stats| stats.max),
+            first: stats.map(|stats| stats.first),
+            last: stats.map(|stats| stats.last),
+            ewma: summary.ewma,
+            uncertain: summary.uncertain,
+            bad: summary.bad,
+            revision: summary.revision,
+            partial: summary.partial,
+        });
+    }
+
+    /// A payload that holds no reading, on `tidegate/<gateway>/errors`.
+    pub fn write_error(
+        &mut self,
+        gateway: &str,
+        topic: &str,
+        reason: &str,
+        offset: usize,
+        sample: &[u8],
+        at: i64,
+    ) {
+        self.topic(format_args!("tidegate/{gateway}/errors"));
+        let payload = &String::from_utf8_lossy(sample);
+        self.payload(&ErrorJson {
+            topic,
+            reason,
+            offset,
+            payload,
+            at,
+        });
+    }
+
+    /// The status, on `tidegate/<gateway>/status`.
+    pub fn write_status(&mut self, gateway: &str, status: &impl Serialize) {
+        self.topic(format_args!("tidegate/{gateway}/status"));
+        self.payload(status);
+    }
+
+    fn topic(&mut self, topic: core::fmt::Arguments<'_>) {
+        self.topic.clear();
+        // Writing into a string cannot fail.
+        let _ = self.topic.write_fmt(topic);
+    }
+
+    fn payload(&mut self, payload: &impl Serialize) {
+        self.payload.clear();
+        let written = serde_json::to_writer(&mut self.payload, payload);
+        debug_assert!(
+            written.is_ok(),
+            "these structs have string keys and write into memory"
+        );
+    }
+}
+
+/// A span as people say it: `60s`, `5m`.
+struct Span(u32);
+
+impl core::fmt::Display for Span {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (unit, ms) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+            if self.0.is_multiple_of(ms) && self.0 > ms {
+                return write!(f, "{}{unit}", self.0 / ms);
+            }
+        }
+        if self.0 == 1_000 {
+            f.write_str("1s")
+        } else {
+            write!(f, "{}ms", self.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{SensorId, Timestamp, Why, Window};
+
+    use super::*;
+
+    #[test]
+    fn spans_are_written_as_people_say_them() {
+        for (ms, text) in [
+            (60_000, "60s"),
+            (300_000, "5m"),
+            (7_200_000, "2h"),
+            (1_500, "1500ms"),
+            (1_000, "1s"),
+        ] {
+            assert_eq!(Span(ms).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_alert_has_its_topic_and_its_numbers() {
+        let mut message = Message::default();
+        let alert = Alert {
+            id: 3,
+            sensor: SensorId(0),
+            name: SensorName {
+                device: "boiler \"1\"",
+                signal: "t",
+                unit: "°C",
+            },
+            rule: "hot",
+            state: AlertState::Raised,
+            severity: Severity::Critical,
+            at: Timestamp(5),
+            since: Timestamp(4),
+            value: Some(91.5),
+            limit: Some(90.0),
+            why: Why::new(format_args!("91.5 above 90")),
+        };
+        message.write_alert("edge-1", &alert);
+        assert_eq!(message.topic, "tidegate/edge-1/alert/boiler \"1\"/t/hot");
+        let json: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
+        assert_eq!(json["state"], "raised");
+        assert_eq!(json["severity"], "critical");
+        assert_eq!(json["device"], "boiler \"1\"");
+        assert_eq!(json["value"], 91.5);
+    }
+
+    #[test]
+    fn an_average_without_values_has_no_mean() {
+        let mut message = Message::default();
+        let window = Window {
+            start: Timestamp(60_000),
+            length_ms: 60_000,
+            kind: WindowKind::Sliding,
+        };
+        let summary = Summary {
+            window,
+            bad: 2,
+            ..Summary::default()
+        };
+        message.write_average(
+            "g",
+            &summary,
+            SensorName {
+                device: "d",
+                signal: "s",
+                unit: "",
+            },
+        );
+        assert_eq!(message.topic, "tidegate/g/average/d/s/rolling-60s");
+        let json: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
+        assert_eq!(
+            (&json["mean"], &json["bad"], &json["end"]),
+            (&serde_json::Value::Null, &2.into(), &120_000.into())
+        );
+    }
+}

@@ -1,0 +1,331 @@
+//! The loop: waits for one event, lets the engine handle it, performs the actions.
+//!
+//! All of the gateway runs on this thread, but for the store, the uplink and the checking of passwords,
+//! which have one each. So nothing is locked, and the order of events is the order of the journal.
+
+use core::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::authenticate::Verdict;
+use crate::broker::{self, ConnectionId};
+use crate::buffers::ReceiveBuffer;
+use crate::clock::Clock;
+use crate::engine::{Engine, Event};
+use crate::forward::Failure;
+use crate::limits::{ACCEPT_PAUSE_MS, EVENTS_PER_TURN_MAX};
+use crate::shell::Shell;
+use crate::store::{self, StoreError};
+use crate::uplink;
+
+/// What comes to the loop from the sockets.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A peer connected.
+    Accepted(TcpStream),
+    /// Bytes with at least one whole packet, or none at all.
+    Received {
+        /// From this connection.
+        connection: ConnectionId,
+        /// The bytes.
+        buffer: ReceiveBuffer,
+    },
+    /// What was transmitted is written.
+    Drained {
+        /// To this connection.
+        connection: ConnectionId,
+        /// Bytes since the last time.
+        bytes: usize,
+    },
+    /// The socket is gone.
+    Closed {
+        /// This one.
+        connection: ConnectionId,
+    },
+}
+
+/// What comes to the loop from the threads.
+#[derive(Debug)]
+pub enum Report {
+    /// A client was checked.
+    Authenticated {
+        /// This one.
+        connection: ConnectionId,
+        /// What it may do.
+        verdict: Verdict,
+    },
+    /// The store is done with something.
+    Store(store::Reply),
+    /// The uplink is done with something.
+    Uplink(uplink::Reply),
+}
+
+/// Why the gateway stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Exit {
+    /// It was asked to.
+    #[error("asked to stop")]
+    Asked,
+    /// The store cannot go on: what is durable is recovered at the next start.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The disk stood still for so long that the broker's state outgrew the commit.
+    #[error("the disk stood still for too long: the gateway starts anew from what is durable")]
+    Overflow,
+    /// A thread is gone.
+    #[error("the thread of the {0} ended")]
+    ThreadEnded(&'static str),
+}
+
+/// The loop's parts.
+pub struct Loop {
+    engine: Engine,
+    shell: Shell,
+    clock: Clock,
+    incoming: mpsc::Receiver<Incoming>,
+    reports: mpsc::Receiver<Report>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Loop {
+    /// A loop around the parts. It reads `clock`, takes what happens from `incoming` and `reports`, and ends when `stop` says so.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        shell: Shell,
+        clock: Clock,
+        incoming: mpsc::Receiver<Incoming>,
+        reports: mpsc::Receiver<Report>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            engine,
+            shell,
+            clock,
+            incoming,
+            reports,
+            stop,
+        }
+    }
+
+    /// Runs until it is asked to stop, or cannot go on.
+    pub async fn run(mut self) -> Exit {
+        self.engine.start(&mut self.shell);
+        loop {
+            match self.turn().await {
+                Ok(()) => {}
+                Err(exit) => {
+                    self.engine.stop(&mut self.shell);
+                    self.shell.close(&exit);
+                    return exit;
+                }
+            }
+        }
+    }
+
+    /// Waits for an event, and handles it with those that came meanwhile.
+    async fn turn(&mut self) -> Result<(), Exit> {
+        let deadline = self
+            .engine
+            .deadline_ms()
+            .map(|ms| Instant::from_std(self.clock.instant_at(ms)));
+        let next = tokio::select! {
+            biased;
+            Some(report) = self.reports.recv() => Next::Report(report),
+            Some(incoming) = self.incoming.recv() => Next::Incoming(incoming),
+            () = until(deadline) => Next::Timeout,
+            _ = self.stop.wait_for(|stop| *stop) => Next::Stop,
+        };
+        match next {
+            Next::Report(report) => self.handle_report(report)?,
+            Next::Incoming(incoming) => self.handle(incoming),
+            Next::Timeout => self.tell(Event::Timeout),
+            Next::Stop => return Err(Exit::Asked),
+        }
+        for _ in 1..EVENTS_PER_TURN_MAX {
+            if let Ok(report) = self.reports.try_recv() {
+                self.handle_report(report)?;
+            }
+            match self.incoming.try_recv() {
+                Ok(incoming) => self.handle(incoming),
+                Err(_) => break,
+            }
+        }
+        self.resume_held();
+        while let Some((connection, verdict)) = self.shell.verdict() {
+            self.tell(Event::Authenticated {
+                connection,
+                rights: verdict,
+            });
+        }
+        if self.engine.is_overflowed() {
+            Err(Exit::Overflow)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn handle(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Accepted(stream) => {
+                if let Some((connection, peer)) = self.shell.open(stream) {
+                    self.tell(Event::Opened { connection, peer });
+                }
+            }
+            Incoming::Received { connection, buffer } => self.receive(connection, buffer),
+            Incoming::Drained { connection, bytes } => {
+                self.tell(Event::Drained { connection, bytes })
+            }
+            Incoming::Closed { connection } => {
+                self.shell.forget(connection);
+                self.tell(Event::Closed { connection });
+            }
+        }
+    }
+
+    fn handle_report(&mut self, report: Report) -> Result<(), Exit> {
+        match report {
+            Report::Authenticated {
+                connection,
+                verdict,
+            } => {
+                self.tell(Event::Authenticated {
+                    connection,
+                    rights: verdict,
+                });
+            }
+            Report::Store(reply) => self.handle_store(reply)?,
+            Report::Uplink(reply) => self.handle_uplink(reply),
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        self.engine.handle(self.clock.now(), event, &mut self.shell);
+    }
+
+    /// Hands the buffer's packets to the engine; what it cannot take now is held, and its connection with it.
+    fn receive(&mut self, connection: ConnectionId, mut buffer: ReceiveBuffer) {
+        let mut taken = 0;
+        let held = loop {
+            let rest = &buffer[taken..];
+            let packet = match broker::frame_len(rest, self.shell.packet_bytes_max()) {
+                Ok(Some(len)) if len <= rest.len() => &rest[..len],
+                Ok(_) => break false,
+                Err(error) => {
+                    self.tell(Event::Malformed { connection, error });
+                    taken = buffer.len();
+                    break false;
+                }
+            };
+            if !self.engine.accepts(connection, packet) {
+                break true;
+            }
+            taken += packet.len();
+            self.engine.handle(
+                self.clock.now(),
+                Event::Received { connection, packet },
+                &mut self.shell,
+            );
+        };
+        buffer.drain(..taken);
+        if held {
+            self.shell.hold(connection, buffer);
+        } else {
+            self.shell.give_back(connection, buffer);
+        }
+    }
+
+    /// Goes on with connections that were held, as far as the engine takes their bytes.
+    fn resume_held(&mut self) {
+        for _ in 0..self.shell.held() {
+            if let Some((connection, buffer)) = self.shell.next_held() {
+                self.receive(connection, buffer);
+            }
+        }
+    }
+
+    fn handle_store(&mut self, reply: store::Reply) -> Result<(), Exit> {
+        match reply {
+            store::Reply::Committed { commit, usage } => {
+                self.shell.note_usage(usage);
+                self.tell(Event::Committed(commit));
+            }
+            store::Reply::CommitFailed {
+                commit,
+                error: error @ StoreError::Full { .. },
+            } => {
+                tracing::error!(%error, "the disk has no room: nothing is acknowledged until there is");
+                self.tell(Event::CommitRefused(commit));
+            }
+            store::Reply::CommitFailed { error, .. } | store::Reply::LoadFailed(error) => {
+                return Err(error.into());
+            }
+            store::Reply::Loaded(rows) => self.tell(Event::Loaded(rows)),
+            store::Reply::Closed(_) => return Err(Exit::ThreadEnded("store")),
+        }
+        Ok(())
+    }
+
+    fn handle_uplink(&mut self, reply: uplink::Reply) {
+        match reply {
+            uplink::Reply::Connected { watermark } => {
+                tracing::info!(?watermark, "connected to Kafka");
+                self.tell(Event::Connected(watermark));
+            }
+            uplink::Reply::Sent { .. } => self.tell(Event::Sent),
+            uplink::Reply::Failed { class, text } => self.handle_uplink_failed(class, &text),
+            uplink::Reply::Closed => {}
+        }
+    }
+
+    fn handle_uplink_failed(&mut self, class: uplink::Class, text: &str) {
+        let failure = match class {
+            uplink::Class::TooLarge { lane, sequence } => {
+                tracing::warn!(%text, ?lane, sequence = sequence.0, "a row is too large for Kafka");
+                return self.tell(Event::RowTooLarge { sequence });
+            }
+            uplink::Class::Retry => Failure::Retry,
+            uplink::Class::Auth => Failure::Refused,
+            uplink::Class::Fenced => Failure::Fenced,
+            uplink::Class::Fatal => Failure::Fatal,
+        };
+        tracing::warn!(%text, ?failure, "Kafka transfer failed");
+        self.tell(Event::UplinkFailed(failure));
+    }
+}
+
+/// What woke the loop.
+enum Next {
+    Report(Report),
+    Incoming(Incoming),
+    Timeout,
+    Stop,
+}
+
+/// Accepts connections and hands them to the loop. Where the system has no more sockets it waits a
+/// little: a spin would take the time from those who are connected.
+pub async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if incoming.send(Incoming::Accepted(stream)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            }
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => core::future::pending().await,
+    }
+}

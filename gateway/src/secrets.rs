@@ -1,0 +1,157 @@
+//! How names are proved: argon2id for what people think up, a keyed hash for the 256-bit tokens of devices.
+//!
+//! A token has more entropy than any search can go through, so a microsecond's hash guards it as well as
+//! a slow one; a password has not, and costs 80 ms and 19 MiB to check.
+
+use core::fmt::Write;
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Prefix of a token's secret in the credentials file; salt and hash follow in hex.
+const TOKEN_PREFIX: &str = "hmac-sha256:";
+const SALT_BYTES: usize = 16;
+const TOKEN_BYTES: usize = 32;
+
+/// The system gave no random bytes, or a library refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// No random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// The password could not be hashed.
+    #[error("the password cannot be hashed: {0}")]
+    Hash(argon2::password_hash::Error),
+}
+
+/// Whether checking against `secret` takes so long that it must not be done in the loop.
+#[must_use]
+pub fn is_slow(secret: &str) -> bool {
+    !secret.starts_with(TOKEN_PREFIX)
+}
+
+/// Whether `password` is the one behind `secret`. Takes as long for a wrong one as for the right one.
+#[must_use]
+pub fn verify(secret: &str, password: &[u8]) -> bool {
+    match secret
+        .strip_prefix(TOKEN_PREFIX)
+        .map(|rest| rest.split_once(':'))
+    {
+        Some(Some((salt, hash))) => match (from_hex(salt), from_hex(hash)) {
+            (Some(salt), Some(hash)) => {
+                keyed(&salt, password).is_some_and(|mac| mac.verify_slice(&hash).is_ok())
+            }
+            _ => false,
+        },
+        Some(None) => false,
+        None => PasswordHash::new(secret)
+            .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok()),
+    }
+}
+
+/// What stands in the credentials file for a person's password.
+///
+/// # Errors
+/// [`SecretError`] if there is no randomness for the salt.
+pub fn hash_password(password: &[u8]) -> Result<String, SecretError> {
+    let hash = Argon2::default()
+        .hash_password(password)
+        .map_err(SecretError::Hash)?;
+    Ok(hash.to_string())
+}
+
+/// A new device token, and what stands in the credentials file for it.
+///
+/// # Errors
+/// [`SecretError`] if there is no randomness.
+pub fn new_token() -> Result<(String, String), SecretError> {
+    let mut token = [0; TOKEN_BYTES];
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut token).map_err(SecretError::Random)?;
+    getrandom::fill(&mut salt).map_err(SecretError::Random)?;
+    let token = to_hex(&token);
+    let secret = hash_token(&salt, token.as_bytes());
+    Ok((token, secret))
+}
+
+fn hash_token(salt: &[u8], token: &[u8]) -> String {
+    let hash = keyed(salt, token).map(|mac| mac.finalize().into_bytes());
+    format!(
+        "{TOKEN_PREFIX}{}:{}",
+        to_hex(salt),
+        to_hex(hash.as_deref().unwrap_or_default())
+    )
+}
+
+fn keyed(key: &[u8], message: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    mac.update(message);
+    Some(mac)
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs
+        .iter()
+        .map(|[high, low]| Some((digit(high)? * 16 + digit(low)?) as u8))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_proved_by_itself_only() {
+        let (token, secret) = new_token().expect("randomness");
+        assert_eq!(token.len(), 64);
+        assert!(!is_slow(&secret) && !secret.contains(&token));
+        assert!(verify(&secret, token.as_bytes()));
+        assert!(!verify(&secret, token[1..].as_bytes()));
+        let (_, other) = new_token().expect("randomness");
+        assert!(!verify(&other, token.as_bytes()));
+    }
+
+    #[test]
+    fn a_password_is_proved_by_itself_only() {
+        let secret = hash_password("schön geheim".as_bytes()).expect("hashed");
+        assert!(is_slow(&secret) && secret.starts_with("$argon2id$"));
+        assert!(verify(&secret, "schön geheim".as_bytes()));
+        assert!(!verify(&secret, b"schoen geheim"));
+    }
+
+    #[test]
+    fn a_broken_secret_lets_nobody_in() {
+        for secret in [
+            "",
+            "plain",
+            "hmac-sha256:",
+            "hmac-sha256:0a",
+            "hmac-sha256:0a:zz",
+            "hmac-sha256::",
+            "$argon2id$",
+        ] {
+            assert!(
+                !verify(secret, b"") && !verify(secret, b"plain"),
+                "{secret}"
+            );
+        }
+    }
+}

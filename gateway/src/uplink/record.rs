@@ -1,0 +1,65 @@
+//! A row of the outbox as a record of Kafka.
+
+use rdkafka::message::{Header, OwnedHeaders};
+
+use super::settings::{Settings, Topics};
+use crate::outbox::{Lane, OutboxRow, Watermark};
+
+/// Topic of a lane. Gaps stand between the readings that they are about.
+pub(super) fn topic(topics: &Topics, lane: Lane) -> &str {
+    match lane {
+        Lane::Alert => &topics.alerts,
+        Lane::Gap | Lane::Telemetry => &topics.telemetry,
+        Lane::Aggregate => &topics.aggregates,
+    }
+}
+
+/// Headers of a row's record. Its id is the same however often it is sent: all lanes count from one counter.
+pub(super) fn row_headers(settings: &Settings, epoch: u64, row: &OutboxRow) -> OwnedHeaders {
+    let part = Part(row.part);
+    let id = format!("{}/{epoch}/{}{part}", settings.gateway, row.sequence.0);
+    let (kind, content) = match row.lane {
+        Lane::Alert => ("tidegate.alert.v1", "application/vnd.tidegate.alert"),
+        Lane::Gap => ("tidegate.gap.v1", "application/vnd.tidegate.gap"),
+        Lane::Aggregate => ("tidegate.aggregate.v1", "application/vnd.tidegate.batch"),
+        Lane::Telemetry => ("tidegate.telemetry.v1", "application/vnd.tidegate.batch"),
+    };
+    headers(settings, &id, kind, content)
+}
+
+/// The end of a record's id, where a row went in parts.
+struct Part(u16);
+
+impl core::fmt::Display for Part {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.0 == 0 {
+            Ok(())
+        } else {
+            write!(f, ".{}", self.0)
+        }
+    }
+}
+
+/// Headers of a watermark record.
+pub(super) fn watermark_headers(settings: &Settings, watermark: &Watermark) -> OwnedHeaders {
+    let [alert, gap, aggregate, telemetry] = watermark.sequences;
+    let id = format!(
+        "{}/{}/watermark/{alert}-{gap}-{aggregate}-{telemetry}",
+        settings.gateway, watermark.epoch
+    );
+    headers(settings, &id, "tidegate.watermark.v1", "application/json")
+}
+
+fn headers(settings: &Settings, id: &str, kind: &str, content: &str) -> OwnedHeaders {
+    let source = format!("tidegate/{}", settings.gateway);
+    let header = |key, value| Header {
+        key,
+        value: Some(value),
+    };
+    OwnedHeaders::new_with_capacity(5)
+        .insert(header("ce_specversion", "1.0"))
+        .insert(header("ce_id", id))
+        .insert(header("ce_source", &source))
+        .insert(header("ce_type", kind))
+        .insert(header("content-type", content))
+}

@@ -1,0 +1,365 @@
+//! One session with Kafka: a producer from its connect to its first failure.
+
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+
+use core::time::Duration;
+
+use super::context::{Context, FailedDelivery};
+use super::deadline::{Deadline, Timer};
+use super::failure::Failure;
+use super::position::{Position, encode};
+use super::settings::{Mode, Settings};
+use super::{ABORT_MS_MAX, Class, Reply, properties, record};
+use crate::outbox::{OutboxRow, Watermark};
+
+/// An open session.
+pub(super) struct Session {
+    producer: BaseProducer<Context>,
+}
+
+/// Opens sessions, and sends through them.
+pub(super) struct Connector {
+    settings: Settings,
+    timer: Timer,
+    position: Position,
+}
+
+/// How the rows of a transfer are handed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Together,
+    /// Each waits for the one before: for finding the one that is too large.
+    OneByOne,
+}
+
+/// Why a transfer failed, as far as the producer tells.
+enum Trouble {
+    /// The row at this index is larger than Kafka takes.
+    TooLarge(usize),
+    /// A request with several rows was too large.
+    TooLargeTogether,
+    Other(Failure),
+}
+
+impl Connector {
+    pub(super) fn new(settings: Settings, timer: Timer) -> Self {
+        Self {
+            settings,
+            timer,
+            position: Position::default(),
+        }
+    }
+
+    /// Opens a session and reads the watermark. In transactional mode nothing that an older session of
+    /// this gateway has under way can come after that.
+    pub(super) fn connect(&mut self) -> Result<(Session, Option<Watermark>), Failure> {
+        let deadline = self
+            .timer
+            .deadline(u64::from(self.settings.connect_timeout_ms));
+        let producer: BaseProducer<Context> = properties::producer(&self.settings)
+            .create_with_context(Context::default())
+            .map_err(|error| Failure::of("make a producer", &error))?;
+        let session = Session { producer };
+        if self.settings.mode == Mode::Transactional {
+            session.resume("begin a session", &deadline, |slice| {
+                session.producer.init_transactions(slice)
+            })?;
+        }
+        let watermark = self.position.read(&self.settings, &deadline)?;
+        Ok((session, watermark))
+    }
+
+    /// Sends a transfer, and drops the session if it cannot be used any more.
+    pub(super) fn send(
+        &self,
+        session: &mut Option<Session>,
+        rows: &[OutboxRow],
+        watermark: &Watermark,
+    ) -> Result<Reply, Failure> {
+        let Some(open) = session.as_ref() else {
+            return Err(Failure::new(
+                Class::Retry,
+                "cannot send: there is no session; connect first",
+            ));
+        };
+        let result = match self.try_send(open, rows, watermark, Pace::Together) {
+            Err((Trouble::TooLargeTogether, true)) => {
+                self.try_send(open, rows, watermark, Pace::OneByOne)
+            }
+            result => result,
+        };
+        let Err((trouble, usable)) = result else {
+            let bytes = rows.iter().map(|row| row.bytes.len() as u64).sum();
+            let records = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            return Ok(Reply::Sent {
+                watermark: *watermark,
+                records,
+                bytes,
+            });
+        };
+        if !usable {
+            *session = None;
+        }
+        Err(self.failure(trouble, rows))
+    }
+
+    /// Sends a transfer; on failure also whether the session can still be used.
+    fn try_send(
+        &self,
+        session: &Session,
+        rows: &[OutboxRow],
+        watermark: &Watermark,
+        pace: Pace,
+    ) -> Result<(), (Trouble, bool)> {
+        let settings = &self.settings;
+        let deadline = self
+            .timer
+            .deadline(u64::from(settings.transaction_timeout_ms));
+        let transfer = Transfer {
+            settings,
+            session,
+            deadline,
+            rows,
+            watermark,
+            pace,
+        };
+        let result = match settings.mode {
+            Mode::Transactional => transfer.send_in_transaction(),
+            Mode::Idempotent => transfer.send_in_order(),
+        };
+        result.map_err(|trouble| {
+            let usable = match (&trouble, self.settings.mode) {
+                (Trouble::TooLarge(_) | Trouble::TooLargeTogether, Mode::Transactional) => {
+                    transfer.session.abort(&self.timer)
+                }
+                (Trouble::Other(failure), Mode::Transactional) => {
+                    if failure.class == Class::Retry {
+                        transfer.session.abort(&self.timer);
+                    }
+                    false
+                }
+                (Trouble::TooLargeTogether, Mode::Idempotent) => true,
+                (Trouble::TooLarge(_) | Trouble::Other(_), Mode::Idempotent) => false,
+            };
+            (trouble, usable)
+        })
+    }
+
+    fn failure(&self, trouble: Trouble, rows: &[OutboxRow]) -> Failure {
+        match trouble {
+            Trouble::Other(failure) => failure,
+            Trouble::TooLarge(index) if index < rows.len() => {
+                let row = &rows[index];
+                let text = format!(
+                    "row {} of {} bytes is larger than Kafka takes (here {} bytes, or max.message.bytes of \
+                     its topic): split it",
+                    row.sequence.0,
+                    row.bytes.len(),
+                    self.settings.message_bytes_max
+                );
+                Failure::new(
+                    Class::TooLarge {
+                        lane: row.lane,
+                        sequence: row.sequence,
+                    },
+                    text,
+                )
+            }
+            Trouble::TooLarge(_) | Trouble::TooLargeTogether => Failure::new(
+                Class::Fatal,
+                "the watermark record is larger than Kafka takes: raise max.message.bytes of its topic",
+            ),
+        }
+    }
+}
+
+/// A transfer under way.
+struct Transfer<'t> {
+    settings: &'t Settings,
+    session: &'t Session,
+    deadline: Deadline<'t>,
+    rows: &'t [OutboxRow],
+    watermark: &'t Watermark,
+    pace: Pace,
+}
+
+impl Transfer<'_> {
+    fn send_in_transaction(&self) -> Result<(), Trouble> {
+        let producer = &self.session.producer;
+        producer
+            .begin_transaction()
+            .map_err(|error| Trouble::Other(Failure::of("begin a transaction", &error)))?;
+        self.produce_rows()?;
+        self.produce_watermark()?;
+        let tried = "commit a transaction";
+        let committed = self.session.resume(tried, &self.deadline, |slice| {
+            producer.commit_transaction(slice)
+        });
+        committed.map_err(|failure| self.trouble(failure))
+    }
+
+    /// Without transactions the watermark goes last: what it covers has arrived.
+    fn send_in_order(&self) -> Result<(), Trouble> {
+        self.produce_rows()?;
+        self.flush()?;
+        self.produce_watermark()?;
+        self.flush()
+    }
+
+    fn produce_rows(&self) -> Result<(), Trouble> {
+        for (index, row) in self.rows.iter().enumerate() {
+            let topic = record::topic(&self.settings.topics, row.lane);
+            let headers = record::row_headers(self.settings, self.watermark.epoch, row);
+            self.produce(index, topic, &row.key, &row.bytes, headers)?;
+            if self.pace == Pace::OneByOne {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Its index is that behind the last row.
+    fn produce_watermark(&self) -> Result<(), Trouble> {
+        let headers = record::watermark_headers(self.settings, self.watermark);
+        let value = encode(self.watermark);
+        let topic = &self.settings.topics.watermarks;
+        let key = &self.settings.gateway;
+        self.produce(self.rows.len(), topic, key, value.as_bytes(), headers)
+    }
+
+    /// Hands one record to librdkafka, and waits while its queue is full.
+    fn produce(
+        &self,
+        index: usize,
+        topic: &str,
+        key: &str,
+        value: &[u8],
+        headers: OwnedHeaders,
+    ) -> Result<(), Trouble> {
+        let mut record = BaseRecord::with_opaque_to(topic, index)
+            .key(key)
+            .payload(value)
+            .headers(headers);
+        loop {
+            let (error, refused) = match self.session.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            match (error.rdkafka_error_code(), self.deadline.slice()) {
+                (Some(Code::MessageSizeTooLarge), _) => return Err(Trouble::TooLarge(index)),
+                (Some(Code::QueueFull), Some(slice)) => self.session.producer.poll(slice),
+                _ => return Err(self.trouble(Failure::of("hand over a record", &error))),
+            }
+            record = refused;
+        }
+    }
+
+    fn flush(&self) -> Result<(), Trouble> {
+        let tried = "send records";
+        let producer = &self.session.producer;
+        let flushed = self
+            .session
+            .resume(tried, &self.deadline, |slice| producer.flush(slice));
+        flushed.map_err(|failure| self.trouble(failure))?;
+        match producer.context().take_failed_delivery() {
+            None => Ok(()),
+            Some(failed) => Err(self.trouble_of(failed)),
+        }
+    }
+
+    /// The cause behind a failure: that of the records themselves, where there is one.
+    fn trouble(&self, failure: Failure) -> Trouble {
+        if failure.class == Class::Fenced && self.may_have_timed_out() {
+            let text = format!(
+                "{} (or the transaction took too long; it is tried again)",
+                failure.text
+            );
+            return Trouble::Other(Failure::new(Class::Retry, text));
+        }
+        let cause = self.session.producer.context().take_failed_delivery();
+        match cause.map(|cause| self.trouble_of(cause)) {
+            Some(Trouble::Other(cause)) if failure.class == Class::Retry => Trouble::Other(cause),
+            Some(cause @ (Trouble::TooLarge(_) | Trouble::TooLargeTogether)) => cause,
+            Some(Trouble::Other(_)) | None => Trouble::Other(failure),
+        }
+    }
+
+    /// A request that is too large fails all of its records: only one that went alone is the culprit.
+    fn trouble_of(&self, failed: FailedDelivery) -> Trouble {
+        let FailedDelivery { index, code, count } = failed;
+        if code != Code::MessageSizeTooLarge {
+            let detail = format!("{count} records failed");
+            return Trouble::Other(Failure::of_code("send records", code, false, &detail));
+        }
+        match self.pace {
+            Pace::Together => Trouble::TooLargeTogether,
+            Pace::OneByOne => Trouble::TooLarge(index),
+        }
+    }
+
+    /// Kafka fences a producer also when its transaction times out: after a suspend, or on a dead line.
+    /// That is no second gateway, and must not stop this one.
+    fn may_have_timed_out(&self) -> bool {
+        self.deadline.elapsed_ms() * 2 > u64::from(self.settings.transaction_timeout_ms)
+    }
+}
+
+impl Session {
+    /// Makes a call of librdkafka that goes on where it was when it is made again, until the deadline.
+    fn resume(
+        &self,
+        tried: &str,
+        deadline: &Deadline<'_>,
+        mut call: impl FnMut(Duration) -> KafkaResult<()>,
+    ) -> Result<(), Failure> {
+        let context = self.producer.context();
+        let mut last = None;
+        while let Some(slice) = deadline.slice() {
+            let Err(error) = call(slice) else {
+                return Ok(());
+            };
+            if !goes_on(&error) {
+                let failure = Failure::of(tried, &error);
+                return Err(context.take_refusal().unwrap_or(failure));
+            }
+            last = Some(error);
+            // Serves the callbacks, where the brokers' refusals come from.
+            self.producer.poll(Duration::ZERO);
+            if let Some(refusal) = context.take_refusal() {
+                return Err(refusal);
+            }
+        }
+        Err(match last {
+            Some(error) => Failure::of(tried, &error),
+            None => Failure::new(Class::Retry, format!("cannot {tried}: no time left")),
+        })
+    }
+
+    /// Aborts the transaction; whether it is certain that it is.
+    fn abort(&self, timer: &Timer) -> bool {
+        let deadline = timer.deadline(ABORT_MS_MAX);
+        self.producer.purge(PurgeConfig::default().queue());
+        let aborted = self.resume("send what is under way", &deadline, |slice| {
+            self.producer.flush(slice)
+        });
+        let aborted = aborted.and_then(|()| {
+            self.resume("abort a transaction", &deadline, |slice| {
+                self.producer.abort_transaction(slice)
+            })
+        });
+        // What failed with the transaction is no news for the next one.
+        self.producer.context().take_failed_delivery();
+        aborted.is_ok()
+    }
+}
+
+/// Whether the call only ran out of its slice.
+fn goes_on(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(error) => error.is_retriable(),
+        KafkaError::Flush(code) => *code == Code::OperationTimedOut,
+        _ => false,
+    }
+}
