@@ -39,11 +39,6 @@ impl Bill {
         let connections = usize::from(config.broker.connections_max);
         let machine = machine::memory_bytes(&config.sizes());
         let store = config.store_settings();
-        let commit = CHUNK_BYTES_MAX
-            + OUTBOX_BYTES_PER_COMMIT_MAX
-            + 48 * OUTBOX_ROWS_PER_COMMIT_MAX
-            + MUTATION_BYTES_PER_COMMIT_MAX
-            + 40 * MUTATIONS_PER_COMMIT_MAX;
         let lines = vec![
             Line {
                 what: "code, libraries, thread stacks",
@@ -80,7 +75,7 @@ impl Bill {
             },
             Line {
                 what: "commits: one gathers, one at the disk",
-                bytes: COMMITS_MAX * commit,
+                bytes: COMMITS_MAX * COMMIT_BYTES,
             },
             Line {
                 what: "checkpoint being written",
@@ -104,6 +99,13 @@ impl Bill {
         self.lines.iter().map(|line| line.bytes).sum()
     }
 }
+
+/// One commit's buffers.
+const COMMIT_BYTES: usize = CHUNK_BYTES_MAX
+    + OUTBOX_BYTES_PER_COMMIT_MAX
+    + 48 * OUTBOX_ROWS_PER_COMMIT_MAX
+    + MUTATION_BYTES_PER_COMMIT_MAX
+    + 40 * MUTATIONS_PER_COMMIT_MAX;
 
 /// What SQLite takes beside its pages: statements, the index of the write-ahead log.
 const STORE_BYTES: usize = 1 << 20;

@@ -36,7 +36,7 @@ pub struct Restored {
     /// Highest sequence on disk, per lane, once `commits` are.
     pub durable: Sequences,
     /// Rows that the replay made and the outbox does not have: to be made durable before all else.
-    pub commits: Vec<Box<Commit>>,
+    pub commits: Vec<Commit>,
 }
 
 /// What stands in the way of a replay.
@@ -123,7 +123,7 @@ pub struct Replay<'r> {
     machine: Machine,
     next: Position,
     journal_bytes: u64,
-    commits: Vec<Box<Commit>>,
+    commits: Vec<Commit>,
 }
 
 impl<'r> Replay<'r> {
@@ -180,7 +180,7 @@ impl<'r> Replay<'r> {
 /// Alerts and averages were published before the crash; rows are kept if the outbox never had them.
 struct Lacking<'a> {
     last: &'a Sequences,
-    commits: &'a mut Vec<Box<Commit>>,
+    commits: &'a mut Vec<Commit>,
 }
 
 impl Effects for Lacking<'_> {
@@ -197,7 +197,7 @@ impl Effects for Lacking<'_> {
             .last_mut()
             .is_some_and(|commit| commit.push_row(row).is_ok());
         if !pushed {
-            let mut commit = Box::<Commit>::default();
+            let mut commit = Commit::default();
             let fits = commit.push_row(row);
             debug_assert!(fits.is_ok(), "an empty commit holds any row");
             self.commits.push(commit);

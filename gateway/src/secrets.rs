@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(token.len(), 64);
         assert!(!is_slow(&secret) && !secret.contains(&token));
         assert!(verify(&secret, token.as_bytes()));
-        assert!(!verify(&secret, token[1..].as_bytes()));
+        assert!(!verify(&secret, &token.as_bytes()[1..]));
         let (_, other) = new_token().expect("randomness");
         assert!(!verify(&other, token.as_bytes()));
     }

@@ -1,6 +1,6 @@
 //! From a config to a running gateway: the parts are made, in order, and the loop begins.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use tokio::net::TcpListener;
@@ -179,7 +179,10 @@ fn start_writer(
         })
         .map_err(RecoverError::Store)?;
     for commit in parts.restored.commits.drain(..) {
-        if writer.request(store::Request::Commit(commit)).is_err() {
+        if writer
+            .request(store::Request::Commit(Box::new(commit)))
+            .is_err()
+        {
             return Err(StartError::Replay);
         }
         match replayed.recv() {

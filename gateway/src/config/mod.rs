@@ -1,6 +1,6 @@
 //! `gateway.toml`: every setting with its default, checked before anything starts.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;

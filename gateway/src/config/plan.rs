@@ -111,24 +111,7 @@ impl Config {
                 format!("use at most {RULES_MAX}, with patterns"),
             ));
         }
-        for (index, rule) in self.sensors.iter().take(RULES_MAX).enumerate() {
-            let key = format!("sensor[{index}]");
-            let mut config = plan.defaults.clone();
-            for wider in self.sensors[..index]
-                .iter()
-                .filter(|wider| wider.covers(rule))
-            {
-                wider.apply(&mut config, &key, &mut Vec::new());
-            }
-            rule.apply(&mut config, &key, &mut faults);
-            let sensor_rule = pipeline::config::SensorRule {
-                device: text(rule.device(), &format!("{key}.device"), &mut faults),
-                signal: text(rule.signal(), &format!("{key}.signal"), &mut faults),
-                config,
-            };
-            // The rules are cut to the vector's capacity above.
-            let _ = plan.rules.push(sensor_rule);
-        }
+        self.add_rules(&mut plan, &mut faults);
         if let Err(invalid) = plan.validate(PANES_MAX) {
             let key = invalid
                 .rule
@@ -144,6 +127,28 @@ impl Config {
             Ok(plan)
         } else {
             Err(faults)
+        }
+    }
+
+    fn add_rules(&self, plan: &mut Plan, faults: &mut Vec<Fault>) {
+        for (index, rule) in self.sensors.iter().take(RULES_MAX).enumerate() {
+            let key = format!("sensor[{index}]");
+            let mut config = plan.defaults.clone();
+            for wider in self.sensors[..index]
+                .iter()
+                .filter(|wider| wider.covers(rule))
+            {
+                // What is wrong with the wider rule is told where it stands.
+                wider.apply(&mut config, &key, &mut Vec::new());
+            }
+            rule.apply(&mut config, &key, faults);
+            let sensor_rule = pipeline::config::SensorRule {
+                device: text(rule.device(), &format!("{key}.device"), faults),
+                signal: text(rule.signal(), &format!("{key}.signal"), faults),
+                config,
+            };
+            // The rules are cut to the vector's capacity by `take`.
+            let _ = plan.rules.push(sensor_rule);
         }
     }
 }
