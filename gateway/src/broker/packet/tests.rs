@@ -57,7 +57,7 @@ fn published(packet: &[u8], version: Version) -> PublishSent<'_> {
 #[test]
 fn properties_that_are_not_passed_on_are_cut_out() {
     // Payload format, alias, user property, expiry, content type.
-    let packet = b"\x30\x20\x00\x01t\x1B\x01\x01\x23\x00\x02\x26\x00\x01k\x00\x01v\x02\x00\x00\x00\x09\x03\x00\x04textxy";
+    let packet = b"\x30\x1E\x00\x01t\x18\x01\x01\x23\x00\x02\x26\x00\x01k\x00\x01v\x02\x00\x00\x00\x09\x03\x00\x04textxy";
     let publish = published(packet, Version::V5);
     assert_eq!(
         (publish.alias, publish.content.expiry_s),
