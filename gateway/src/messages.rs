@@ -5,13 +5,27 @@ use core::fmt::Write;
 use serde::Serialize;
 use wire::{Alert, AlertState, SensorName, Severity, Summary, WindowKind};
 
+/// Room for the longest topic: the names at their longest.
+const TOPIC_BYTES: usize = 256;
+/// Room for the longest payload, the status with all its counters at their largest.
+const PAYLOAD_BYTES: usize = 2048;
+
 /// Topic and payload of one message, written into buffers that are used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Message {
     /// Topic.
     pub topic: String,
     /// Payload.
     pub payload: Vec<u8>,
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self {
+            topic: String::with_capacity(TOPIC_BYTES),
+            payload: Vec::with_capacity(PAYLOAD_BYTES),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -1,4 +1,5 @@
 //! What the tests of Tidegate as a whole share: the clock of tests that drive processes, and the rules of the tree.
 
 pub mod clock;
+pub mod harness;
 pub mod tidy;

@@ -188,7 +188,8 @@ pub struct Engine {
     loaded: Vec<OutboxRow>,
     /// Which rows Kafka found too large, and in how many parts they go.
     oversize: Oversize,
-    topic: Box<TopicBuffer>,
+    /// Always here between two packets.
+    topic: Option<Box<TopicBuffer>>,
     message: Message,
     counters: Counters,
     status_due: Instant,
@@ -243,7 +244,7 @@ impl Engine {
             committing: Committing::default(),
             loaded: Vec::new(),
             oversize: Oversize::default(),
-            topic: Box::default(),
+            topic: None,
             message: Message::default(),
             counters: Counters::default(),
             status_due: now,
@@ -367,7 +368,7 @@ impl Engine {
         packet: &[u8],
         out: &mut P,
     ) {
-        let mut topic = core::mem::take(&mut self.topic);
+        let mut topic = self.topic.take().unwrap_or_default();
         let mut port = Port {
             out,
             commits: &mut self.commits,
@@ -381,7 +382,7 @@ impl Engine {
             Inbound::Busy => debug_assert!(false, "`accepts` was asked first"),
             Inbound::Publish(publish) => self.take(now, &publish, out),
         }
-        self.topic = topic;
+        self.topic = Some(topic);
     }
 
     fn handle_committed<P: Perform>(&mut self, now: Now, commit: Box<Commit>, out: &mut P) {

@@ -1,0 +1,227 @@
+//! The engine without sockets, disk or Kafka: a client's packets go in, and a sink does as the shell would.
+
+use std::collections::VecDeque;
+
+use gateway::broker::{Broker, ConnectionId, Peer, Rights};
+use gateway::clock::Moment;
+use gateway::commit::Commit;
+use gateway::config::{Config, Source};
+use gateway::engine::{Action, Engine, Event, Perform};
+use gateway::journal::Position;
+use gateway::machine::Machine;
+use gateway::outbox::{LANES, Sequence};
+use gateway::recover::Restored;
+
+/// The wall clock when the test begins, ms.
+pub const WALL_MS: i64 = 1_764_000_000_000;
+
+const CONFIG: &str = r#"
+[gateway]
+id = "edge-1"
+[broker]
+allow_anonymous = true
+[store]
+dir = "unused"
+checkpoint_interval = "7d"
+checkpoint_bytes = "1GiB"
+[defaults]
+average = "10s"
+lateness = "0ms"
+rolling = { window = "20s", every = "10s" }
+[[sensor]]
+signal = "t"
+range = [-50.0, 150.0]
+[[sensor.alerts]]
+name = "hot"
+above = 1000.0
+"#;
+
+/// Performs at once: what is committed is durable, what is transmitted is written.
+#[derive(Default)]
+pub struct Sink {
+    /// PUBACKs seen.
+    pub acknowledged: u64,
+    /// Rows that were committed.
+    pub rows: usize,
+    commits: VecDeque<Box<Commit>>,
+    unreported: usize,
+}
+
+impl Perform for Sink {
+    fn perform(&mut self, action: Action<'_>) {
+        match action {
+            Action::Transmit { parts, .. } => {
+                self.unreported += parts.iter().map(|part| part.len()).sum::<usize>();
+                let first = parts.iter().find_map(|part| part.first());
+                self.acknowledged += u64::from(first == Some(&0x40));
+            }
+            Action::Commit(commit) => {
+                self.rows += commit.rows().len();
+                self.commits.push_back(commit);
+            }
+            Action::Close { .. }
+            | Action::Authenticate { .. }
+            | Action::Load { .. }
+            | Action::Connect
+            | Action::Send { .. } => {}
+        }
+    }
+}
+
+/// An engine with one client in it.
+pub struct Gateway {
+    /// The engine.
+    pub engine: Engine,
+    connection: ConnectionId,
+    now_ms: u64,
+    packet_id: u16,
+}
+
+impl Gateway {
+    /// A fresh engine, and a client that has been let in.
+    ///
+    /// # Panics
+    /// If the config of this module is wrong.
+    pub fn connected(sink: &mut Sink) -> Self {
+        let source = Source {
+            path: "harness.toml".into(),
+            text: CONFIG.to_owned(),
+        };
+        let config = Config::from_source(&source).expect("valid");
+        let plan = config.plan().expect("valid");
+        let restored = Restored {
+            machine: Machine::new(plan, &config.sizes()).expect("fits"),
+            next: Position(0),
+            journal_bytes: 0,
+            epoch: None,
+            durable: [Sequence(0); LANES],
+            commits: Vec::new(),
+        };
+        let moment = Moment {
+            monotonic_ms: 0,
+            wall_ms: WALL_MS,
+        };
+        let broker = Broker::new(config.broker_limits());
+        let engine = Engine::new(
+            config.engine_settings(1),
+            broker,
+            config.mapping(),
+            restored,
+            moment,
+        );
+        let connection = ConnectionId {
+            index: 0,
+            generation: 1,
+        };
+        let mut gateway = Self {
+            engine,
+            connection,
+            now_ms: 0,
+            packet_id: 0,
+        };
+        gateway.engine.start(sink);
+        gateway.tell(
+            Event::Opened {
+                connection,
+                peer: Peer { loopback: true },
+            },
+            sink,
+        );
+        let connect = b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03abc";
+        gateway.tell(
+            Event::Received {
+                connection,
+                packet: connect,
+            },
+            sink,
+        );
+        gateway.tell(
+            Event::Authenticated {
+                connection,
+                rights: Ok(Rights::all("abc")),
+            },
+            sink,
+        );
+        gateway
+    }
+
+    /// Writes a QoS 1 PUBLISH of one reading.
+    pub fn write_publish(&mut self, packet: &mut Vec<u8>, sensor: u64, at: u64, number: u64) {
+        use std::io::Write;
+        self.packet_id = self.packet_id % 60_000 + 1;
+        packet.clear();
+        packet.extend_from_slice(&[0x32, 0, 0, 0]);
+        // Writing into a vector cannot fail.
+        let _ = write!(packet, "sensors/device-{sensor:03}/t");
+        let topic_len = packet.len() - 4;
+        packet[2..4].copy_from_slice(&(topic_len as u16).to_be_bytes());
+        packet.extend_from_slice(&self.packet_id.to_be_bytes());
+        let ts = WALL_MS as u64 + at * 10;
+        let _ = write!(
+            packet,
+            "{{\"ts\":{ts},\"value\":{}.{}}}",
+            number % 97,
+            number % 10
+        );
+        packet[1] = (packet.len() - 2) as u8;
+    }
+
+    /// Hands a packet to the engine at `now_ms`, and does all that it asks for.
+    ///
+    /// # Panics
+    /// If the engine has no room, which it always has where the disk is quick.
+    pub fn receive(&mut self, packet: &[u8], now_ms: u64, sink: &mut Sink) {
+        self.now_ms = self.now_ms.max(now_ms);
+        assert!(
+            self.engine.accepts(self.connection, packet),
+            "there is room"
+        );
+        self.tell(
+            Event::Received {
+                connection: self.connection,
+                packet,
+            },
+            sink,
+        );
+        self.settle(sink);
+        if sink.unreported > 4096 {
+            let bytes = std::mem::take(&mut sink.unreported);
+            self.tell(
+                Event::Drained {
+                    connection: self.connection,
+                    bytes,
+                },
+                sink,
+            );
+        }
+    }
+
+    /// Lets `ms` pass.
+    pub fn wait(&mut self, ms: u64, sink: &mut Sink) {
+        self.now_ms += ms;
+        self.settle(sink);
+    }
+
+    /// Does all that is due.
+    fn settle(&mut self, sink: &mut Sink) {
+        while self
+            .engine
+            .deadline_ms()
+            .is_some_and(|due| due <= self.now_ms)
+            || !sink.commits.is_empty()
+        {
+            match sink.commits.pop_front() {
+                Some(commit) => self.tell(Event::Committed(commit), sink),
+                None => self.tell(Event::Timeout, sink),
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event<'_>, sink: &mut Sink) {
+        let moment = Moment {
+            monotonic_ms: self.now_ms,
+            wall_ms: WALL_MS + self.now_ms as i64,
+        };
+        self.engine.handle(moment, event, sink);
+    }
+}
