@@ -39,12 +39,17 @@ static ALLOCATOR: Counting = Counting;
 const SENSORS: u64 = 100;
 const READINGS: u64 = 1_000_000;
 
-fn publish_all(gateway: &mut Gateway, sink: &mut Sink, from: u64, count: u64) {
-    let mut packet = Vec::with_capacity(256);
+fn publish_all(
+    gateway: &mut Gateway,
+    sink: &mut Sink,
+    packet: &mut Vec<u8>,
+    from: u64,
+    count: u64,
+) {
     for number in from..from + count {
         let (sensor, at) = (number % SENSORS, number / SENSORS);
-        gateway.write_publish(&mut packet, sensor, at, number);
-        gateway.receive(&packet, at * 10, sink);
+        gateway.write_publish(packet, sensor, at, number);
+        gateway.receive(packet, at * 10, sink);
     }
 }
 
@@ -52,10 +57,11 @@ fn publish_all(gateway: &mut Gateway, sink: &mut Sink, from: u64, count: u64) {
 fn a_million_readings_allocate_nothing() {
     let mut sink = Sink::default();
     let mut gateway = Gateway::connected(&mut sink);
-    // Sensors are registered, buffers find their size, the first checkpoint-free windows close.
-    publish_all(&mut gateway, &mut sink, 0, 50_000);
+    let mut packet = Vec::with_capacity(256);
+    // Sensors are registered, buffers find their size, the first windows close.
+    publish_all(&mut gateway, &mut sink, &mut packet, 0, 50_000);
     let before = ALLOCATIONS.get();
-    publish_all(&mut gateway, &mut sink, 50_000, READINGS);
+    publish_all(&mut gateway, &mut sink, &mut packet, 50_000, READINGS);
     gateway.wait(100, &mut sink);
     let counted = ALLOCATIONS.get() - before;
     let status = gateway.engine.status();
