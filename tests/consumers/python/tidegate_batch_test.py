@@ -1,6 +1,8 @@
-"""The reader against bytes made by hand, and against bytes that no writer makes."""
+"""The reader against the golden files of the format, bytes made by hand, and bytes that no writer makes."""
 
 import io
+import math
+import pathlib
 import struct
 import unittest
 
@@ -15,6 +17,56 @@ def sealed(body: str) -> bytes:
 
 # Version 1, kind 4, "box", time -5; lane telemetry, dropped, sequences 7 to 300, 12 readings.
 GAP = sealed("01 04 03 626f78 09" "01 01 07 ac02 0c")
+
+
+GOLDEN = pathlib.Path(__file__).parents[3] / "gateway" / "wire" / "golden"
+BASE = 1_767_225_660_000
+TEMP = batch.Sensor(0, "pump-1", "temp", "°C")
+RPM = batch.Sensor(1, "pump-1", "rpm", "")
+
+
+class GoldenTest(unittest.TestCase):
+    """What gateway/wire/FORMAT.md says of its examples, which are the golden files."""
+
+    def check(self, kind, items):
+        message = batch.decode((GOLDEN / f"{kind}-v1.bin").read_bytes())
+        self.assertEqual(message, batch.Message(kind, "edge-7", BASE, items))
+
+    def test_telemetry(self):
+        def row(sensor, time, lag, raw, value, quality, *reasons):
+            return batch.Row(sensor, BASE + time, BASE + time + lag, raw, value, quality, list(reasons))
+
+        rows = [
+            row(TEMP, -3000, 5, 20.25, 20.25, "good"),
+            row(TEMP, -2001, 5, 20.5, 20.5, "good"),
+            row(TEMP, -1000, 5, math.inf, None, "bad", "not_finite"),
+            row(TEMP, 0, 5, 85.0, 20.75, "uncertain", "spike"),
+            row(RPM, -500, 0, None, -0.0, "uncertain", "filled"),
+            row(RPM, -60_500, 60_499, None, None, "bad", "out_of_range", "late"),
+        ]
+        self.check("telemetry", rows)
+
+    def test_aggregates(self):
+        start = BASE - 60_000
+        stats = batch.Stats(3, 59_999, start, start + 59_999, 22.0, 14.0, 20.0, 25.0, 20.0, 25.0, 1_304_977.0)
+        summaries = [
+            batch.Summary(TEMP, "tumbling", start, 60_000, stats, 1, 0, 22.5, 2, False),
+            batch.Summary(RPM, "sliding", BASE - 300_000, 300_000, None, 0, 3, None, 0, True),
+        ]
+        self.check("aggregates", summaries)
+
+    def test_alert(self):
+        why = "92.5 °C is above 90 °C for 5 s"
+        self.check("alert", [batch.Alert(300, TEMP, "high", "raised", "critical", BASE, BASE - 5000, 92.5, 90.0, why)])
+
+    def test_gap(self):
+        self.check("gap", [batch.Gap("telemetry", "thinned", 1000, 1099, 500_000)])
+
+    def test_every_golden_file_is_read(self):
+        files = sorted(GOLDEN.glob("*.bin"))
+        self.assertGreaterEqual(len(files), 4)
+        for path in files:
+            self.assertTrue(batch.decode(path.read_bytes()).items, path)
 
 
 class DecodeTest(unittest.TestCase):
