@@ -7,6 +7,7 @@ use wire::{Alert, SensorName, Summary};
 
 use crate::broker::Broker;
 use crate::commit::{Commit, SealedRow};
+use crate::engine::Restored;
 use crate::journal::{ChunkReader, Malformed, Position};
 use crate::machine::{Effects, Machine, Sizes, StateError};
 use crate::outbox::Sequences;
@@ -21,22 +22,6 @@ pub enum RecoverError {
     /// The config asks for more than its own limits give.
     #[error("{0}; raise `pipeline.sensors_max`, or ask for fewer windows")]
     State(#[from] StateError),
-}
-
-/// The machine as it was, and what the engine has to know with it.
-pub struct Restored {
-    /// The machine.
-    pub machine: Machine,
-    /// Position of the journal's next entry.
-    pub next: Position,
-    /// Bytes of journal behind the newest checkpoint.
-    pub journal_bytes: u64,
-    /// Which life of the store.
-    pub epoch: Option<u64>,
-    /// Highest sequence on disk, per lane, once `commits` are.
-    pub durable: Sequences,
-    /// Rows that the replay made and the outbox does not have: to be made durable before all else.
-    pub commits: Vec<Commit>,
 }
 
 /// What stands in the way of a replay.

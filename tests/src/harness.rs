@@ -6,11 +6,10 @@ use gateway::broker::{Broker, ConnectionId, Peer, Rights};
 use gateway::clock::Moment;
 use gateway::commit::Commit;
 use gateway::config::{Config, Source};
-use gateway::engine::{Action, Engine, Event, Perform};
+use gateway::engine::{Action, Engine, Event, Perform, Restored};
 use gateway::journal::Position;
 use gateway::machine::Machine;
 use gateway::outbox::{LANES, Sequence};
-use gateway::recover::Restored;
 
 /// The wall clock when the test begins, ms.
 pub const WALL_MS: i64 = 1_764_000_000_000;

@@ -13,8 +13,15 @@ const SHELL: &[&str] = &[
     "cli",
     "run",
     "clock",
+    "start",
+    "shell",
     "connection",
     "buffers",
+    "recover",
+    "passwd",
+    "secrets",
+    "bill",
+    "demo",
     "store",
     "uplink",
     "http",
@@ -30,20 +37,10 @@ const SHELL_PARTS: &[&str] = &["connection", "store", "uplink", "http"];
 const BARE_CRATES: &[&str] = &["gateway/wire/src/lib.rs", "gateway/pipeline/src/lib.rs"];
 
 /// Files that were longer than the rule when they came into this list.
-const LONG_FILES: &[Exception] = &[
-    Exception {
-        place: "gateway/pipeline/src/pipeline/steps.rs",
-        lines: 402,
-    },
-    Exception {
-        place: "gateway/pipeline/src/window.rs",
-        lines: 528,
-    },
-    Exception {
-        place: "gateway/src/journal.rs",
-        lines: 443,
-    },
-];
+const LONG_FILES: &[Exception] = &[Exception {
+    place: "gateway/pipeline/src/pipeline/steps.rs",
+    lines: 402,
+}];
 
 /// Functions that were longer than the rule when they came into this list.
 const LONG_FUNCTIONS: &[Exception] = &[];

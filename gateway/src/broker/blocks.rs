@@ -41,6 +41,11 @@ impl Blocks {
         }
     }
 
+    /// True if less than a quarter is left.
+    pub(super) const fn is_scarce(&self) -> bool {
+        self.free_count < self.next.len() / 4
+    }
+
     /// Stores the pieces behind one another and returns the first block, or `None` if there is no room.
     pub(super) fn store(&mut self, pieces: &[&[u8]]) -> Option<u32> {
         let needed = Self::count(pieces.iter().map(|piece| piece.len()).sum());

@@ -4,6 +4,7 @@ use super::{
     Broker, Instant, Outbound,
     client::Copy,
     counters::Counter,
+    limits::QUEUED_WHEN_SCARCE_MAX,
     messages::Keep,
     packet::{Content, Qos, kind},
     reason::ReasonCode,
@@ -77,7 +78,8 @@ impl Broker {
             + outgoing.content.payload.len();
         let entry = &self.sessions[session];
         let queue_full = entry.queue.len() >= self.limits.queued_per_session_max
-            || entry.queued_bytes + len > self.limits.queued_bytes_per_session_max;
+            || entry.queued_bytes + len > self.limits.queued_bytes_per_session_max
+            || (entry.queue.len() >= QUEUED_WHEN_SCARCE_MAX && self.is_scarce());
         if self.deliveries.is_full() || queue_full {
             self.counters.add(Counter::DroppedQueue);
             return;
@@ -117,14 +119,21 @@ impl Broker {
         let first = entry.queue.is_empty();
         entry.queue.push_back(&mut self.deliveries, number);
         entry.queued_bytes += len;
-        self.persist_delivery(session, number, out);
-        if let Some(index) = self.sessions[session].client
-            && first
-            && self.has_window(session)
-            && self.has_room(index, len + HEAD_BYTES_MAX)
-        {
-            self.start_delivery(now, session, index, Some(outgoing.content), out);
+        match self.sessions[session].client {
+            Some(index)
+                if first
+                    && self.has_window(session)
+                    && self.has_room(index, len + HEAD_BYTES_MAX) =>
+            {
+                self.start_delivery(now, session, index, Some(outgoing.content), out);
+            }
+            _ => self.persist_delivery(session, number, out),
         }
+    }
+
+    /// True if what is left of the store is for sessions that keep up: who does not read shall not keep alerts from others.
+    const fn is_scarce(&self) -> bool {
+        self.messages.is_scarce() || self.deliveries.is_scarce()
     }
 
     /// True if one more QoS 1/2 message may be in flight to the session's client `[MQTT-3.3.4-9]`.
@@ -163,7 +172,7 @@ impl Broker {
         }
     }
 
-    /// Sends the first of the queue: out of the caller's bytes if it has them, else out of the store.
+    /// Sends the first of the queue: out of the caller's bytes if it has just come, else out of the store.
     fn start_delivery(
         &mut self,
         now: Instant,
@@ -191,14 +200,14 @@ impl Broker {
         entry.outstanding += 1;
         let delivery = &mut self.deliveries[number];
         (delivery.packet_id, delivery.stage, delivery.counted) = (packet_id, Stage::Sent, true);
-        let exactly_once = delivery.qos == Qos::ExactlyOnce;
+        let unwritten = content.is_some() || delivery.qos == Qos::ExactlyOnce;
         let sent = match content {
             Some(content) => self.send_delivery(index, number, content, out),
             None => self.send_stored(now, index, number, out),
         };
         if !sent {
             self.drop_inflight(session, number, out); // as if it had been delivered [MQTT-3.1.2-25]
-        } else if exactly_once {
+        } else if unwritten {
             self.persist_delivery(session, number, out);
         }
     }

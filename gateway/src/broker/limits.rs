@@ -17,6 +17,13 @@ pub const SUBSCRIPTION_IDS_PER_COPY_MAX: usize = 4;
 /// Stored retained topics looked at in one step for one new subscription: keeps a step under about 0.1 ms.
 pub const REPLAY_SCAN_MAX: u32 = 512;
 
+/// Expired retained messages dropped to make room for one new message.
+pub const RETAINED_EXPIRED_PER_STEP_MAX: u32 = 64;
+
+/// Deliveries a session may have queued while less than a quarter of the message store is free: the rest is for those
+/// who keep up.
+pub const QUEUED_WHEN_SCARCE_MAX: u32 = 16;
+
 /// Members of a share group looked at for one message, in search of one who can take it now.
 pub const SHARE_MEMBERS_TRIED_MAX: u32 = 64;
 
@@ -127,5 +134,35 @@ impl Default for Limits {
             alias_tables_max: 64,
             seed: 0x7469_6465_6761_7465,
         }
+    }
+}
+
+impl Limits {
+    /// Changes of the durable state that one call can cause at most: a CONNECT that takes a session over, publishes its
+    /// will to all sessions there are, and ends it with all that it holds.
+    pub const fn mutations_per_step_max(&self) -> usize {
+        let parts = self.sessions_max as usize
+            + self.subscriptions_max as usize / SUBSCRIPTION_IDS_PER_COPY_MAX // further copies, full of identifiers
+            + RETAINED_EXPIRED_PER_STEP_MAX as usize;
+        let per_session = self.subscriptions_per_session_max as usize
+            + 2 * (self.queued_per_session_max as usize + self.outbound_inflight_max as usize) // and their messages
+            + self.incoming_per_session_max as usize;
+        // One SUBSCRIBE may write a filter again and again.
+        let rest = 8;
+        let step = parts + per_session + rest;
+        if step > FILTERS_PER_PACKET_MAX {
+            step
+        } else {
+            FILTERS_PER_PACKET_MAX
+        }
+    }
+
+    /// Bytes of these, keys and values together.
+    pub const fn mutation_bytes_per_step_max(&self) -> usize {
+        let filters = self.subscriptions_per_session_max as usize * (TOPIC_BYTES_MAX + 5);
+        // A message stored for its deliveries, and once more as retained.
+        let messages = 2 * (self.packet_bytes_max + TOPIC_BYTES_MAX + 64);
+        let retained = RETAINED_EXPIRED_PER_STEP_MAX as usize * (TOPIC_BYTES_MAX + 1);
+        self.mutations_per_step_max() * 48 + filters + messages + retained
     }
 }

@@ -121,6 +121,11 @@ impl Messages {
         self.table.remove(id)
     }
 
+    /// True if less than a quarter is left.
+    pub(super) const fn is_scarce(&self) -> bool {
+        self.table.is_scarce() || self.blocks.is_scarce()
+    }
+
     /// What is known of a message, or `None` if the number is not in use.
     pub(super) fn get(&self, id: u32) -> Option<&Message> {
         self.table.get(id)

@@ -5,7 +5,7 @@ use super::{
     counters::Counter,
     deadlines::later,
     deliver::{Outgoing, Terms},
-    limits::SHARE_MEMBERS_TRIED_MAX,
+    limits::{RETAINED_EXPIRED_PER_STEP_MAX, SHARE_MEMBERS_TRIED_MAX},
     messages::Keep,
     packet::{Content, Qos, SubscribeOptions},
     router::{Hit, Subscription},
@@ -72,7 +72,10 @@ impl Broker {
         };
         let had_one = self.retained.find(topic).is_some();
         let mut kept = self.retained.keep(&content, keep);
-        while kept.is_none() && self.drop_expired_retained(now, out) {
+        for _ in 0..RETAINED_EXPIRED_PER_STEP_MAX {
+            if kept.is_some() || !self.drop_expired_retained(now, out) {
+                break;
+            }
             kept = self.retained.keep(&content, keep);
         }
         match kept {

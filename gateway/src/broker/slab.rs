@@ -37,6 +37,11 @@ impl<T> Slab<T> {
         self.len == self.capacity
     }
 
+    /// True if less than a quarter is left.
+    pub(super) const fn is_scarce(&self) -> bool {
+        self.capacity - self.len < self.capacity / 4
+    }
+
     pub(super) const fn len(&self) -> u32 {
         self.len
     }

@@ -8,3 +8,6 @@ mod subscribe;
 mod sessions;
 mod wills;
 mod properties;
+mod bounds;
+mod durability;
+mod chance;

@@ -7,8 +7,11 @@
 //! What the machine shall know is written into the gathering chunk first, then applied. So the journal
 //! holds the machine's inputs in its own order, and a replay arrives at the same state.
 
+mod event;
 mod acks;
 mod commits;
+mod durability;
+mod forwarding;
 mod intake;
 mod oversize;
 mod outlet;
@@ -17,139 +20,25 @@ mod timeline;
 
 use pipeline::{Instant, Now};
 use rand_pcg::Pcg64;
-use rand_pcg::rand_core::Rng;
 
-use crate::broker::{
-    Broker, ConnectionId, Credentials, FrameError, Inbound, Peer, Publish, Qos, ReasonCode,
-    Refusal, Rights, TopicBuffer,
-};
+use crate::broker::{Broker, ConnectionId, Inbound, Publish, Qos, ReasonCode, TopicBuffer};
 use crate::clock::Moment;
 use crate::commit::Commit;
-use crate::forward::{Failure, Forwarder, Found, Step};
-use crate::journal::Entry;
+use crate::forward::Forwarder;
+use crate::journal::{Entry, Position};
 use crate::limits::{BROKER_DEADLINES_PER_TURN_MAX, STATUS_INTERVAL_MS};
 use crate::machine::Machine;
 use crate::mapping::Mapping;
 use crate::messages::Message;
-use crate::outbox::{Lane, OutboxRow, Sequence, Sequences, Watermark};
-use crate::recover::Restored;
+use crate::outbox::{OutboxRow, Sequences};
 
-use acks::{Ack, Acks};
-use commits::{Commits, Due};
+use acks::Acks;
+use commits::Commits;
+pub use event::{Action, Event, Perform};
 use outlet::{Outlet, Port};
 use oversize::Oversize;
 pub use status::{Counters, Status};
 use timeline::Timeline;
-
-/// What can happen.
-pub enum Event<'a> {
-    /// A peer connected.
-    Opened {
-        /// The connection, named by the shell.
-        connection: ConnectionId,
-        /// Where it comes from.
-        peer: Peer,
-    },
-    /// One whole MQTT packet came; [`Engine::accepts`] has said that it can be handled.
-    Received {
-        /// Its connection.
-        connection: ConnectionId,
-        /// The packet.
-        packet: &'a [u8],
-    },
-    /// Bytes came that begin no packet.
-    Malformed {
-        /// From this connection.
-        connection: ConnectionId,
-        /// What is wrong with them.
-        error: FrameError,
-    },
-    /// Some of what was transmitted is written.
-    Drained {
-        /// To this connection.
-        connection: ConnectionId,
-        /// Bytes written since it was last said.
-        bytes: usize,
-    },
-    /// The socket is gone.
-    Closed {
-        /// The connection.
-        connection: ConnectionId,
-    },
-    /// Name and password were checked.
-    Authenticated {
-        /// The connection.
-        connection: ConnectionId,
-        /// What it may do, or why not.
-        rights: Result<Rights, Refusal>,
-    },
-    /// A commit is on disk.
-    Committed(Box<Commit>),
-    /// The disk had no room for a commit.
-    CommitRefused(Box<Commit>),
-    /// Rows that were asked for.
-    Loaded(Vec<OutboxRow>),
-    /// Kafka is there; this is how far the gateway's rows are.
-    Connected(Option<Watermark>),
-    /// The rows of a transfer are in Kafka.
-    Sent,
-    /// Kafka could not be reached, or refused.
-    UplinkFailed(Failure),
-    /// A row is larger than Kafka takes.
-    RowTooLarge {
-        /// Its sequence.
-        sequence: Sequence,
-    },
-    /// A deadline came.
-    Timeout,
-}
-
-/// What can be done.
-pub enum Action<'a> {
-    /// Send a packet, given in pieces.
-    Transmit {
-        /// To this connection.
-        to: ConnectionId,
-        /// Pieces of one packet.
-        parts: &'a [&'a [u8]],
-    },
-    /// Close the connection once what was transmitted is written.
-    Close {
-        /// This one.
-        connection: ConnectionId,
-    },
-    /// Check a name and a password; the answer is [`Event::Authenticated`].
-    Authenticate {
-        /// Who asks.
-        connection: ConnectionId,
-        /// What it says of itself.
-        credentials: Credentials<'a>,
-    },
-    /// Make it durable; the answer is [`Event::Committed`] or [`Event::CommitRefused`].
-    Commit(Box<Commit>),
-    /// Read rows of the outbox; the answer is [`Event::Loaded`].
-    Load {
-        /// Lane.
-        lane: Lane,
-        /// Rows behind this one.
-        after: Sequence,
-    },
-    /// Open a session with Kafka; the answer is [`Event::Connected`] or [`Event::UplinkFailed`].
-    Connect,
-    /// Send rows and watermark in one transaction; the answer is [`Event::Sent`] or a failure.
-    Send {
-        /// The rows.
-        rows: Vec<OutboxRow>,
-        /// The watermark that covers them.
-        watermark: Watermark,
-    },
-}
-
-/// Where actions go. They are performed in order; none may call the engine.
-pub trait Perform {
-    /// Does it.
-    fn perform(&mut self, action: Action<'_>);
-}
 
 /// What the engine needs to know beside its parts.
 #[derive(Clone, Debug)]
@@ -168,6 +57,22 @@ pub struct Settings {
     pub forward: bool,
     /// Seed of what is left to chance.
     pub seed: u64,
+}
+
+/// The machine as it was, and what the engine has to know with it.
+pub struct Restored {
+    /// The machine.
+    pub machine: Machine,
+    /// Position of the journal's next entry.
+    pub next: Position,
+    /// Bytes of journal behind the newest checkpoint.
+    pub journal_bytes: u64,
+    /// Which life of the store.
+    pub epoch: Option<u64>,
+    /// Highest sequence on disk, per lane, once `commits` are.
+    pub durable: Sequences,
+    /// Rows that the replay made and the outbox does not have: to be made durable before all else.
+    pub commits: Vec<Commit>,
 }
 
 /// The engine's state.
@@ -276,11 +181,7 @@ impl Engine {
                 self.counters.commits_refused += 1;
                 self.commits.handle_refused(now.instant, commit);
             }
-            Event::Loaded(rows) => {
-                self.forwarder
-                    .handle_loaded(rows.last().map(|row| row.sequence));
-                self.loaded = self.oversize.apply(rows, &mut self.counters.rows_dead);
-            }
+            Event::Loaded(rows) => self.handle_loaded(rows),
             Event::Connected(watermark) => self.handle_connected(now, watermark),
             Event::Sent => self.handle_sent(),
             Event::UplinkFailed(failure) => self.handle_uplink_failed(now, failure),
@@ -385,93 +286,6 @@ impl Engine {
         self.topic = Some(topic);
     }
 
-    fn handle_committed<P: Perform>(&mut self, now: Now, commit: Box<Commit>, out: &mut P) {
-        self.counters.commits += 1;
-        self.commits.handle_committed(commit);
-        while let Some(ack) = self.acks.pop_covered() {
-            self.acknowledge(now, ack, out);
-        }
-        let committing = core::mem::take(&mut self.committing);
-        for lane in Lane::ALL {
-            self.forwarder
-                .handle_durable(lane, committing.sealed[lane.index()]);
-        }
-        if committing.epoch {
-            self.forwarder.handle_epoch_durable();
-        }
-        self.release_settled(now, out);
-    }
-
-    fn handle_connected(&mut self, now: Now, watermark: Option<Watermark>) {
-        if let Found::NewEpoch(epoch) = self
-            .forwarder
-            .handle_connected(watermark, self.machine.next_sequence())
-        {
-            self.commits.gathering(now.instant).epoch = Some(epoch);
-        }
-        self.trim();
-    }
-
-    fn handle_sent(&mut self) {
-        self.counters.rows_sent += self.loaded.len() as u64;
-        self.loaded.clear();
-        self.oversize = Oversize::default();
-        self.forwarder.handle_sent();
-        self.trim();
-    }
-
-    fn handle_uplink_failed(&mut self, now: Now, failure: Failure) {
-        self.counters.transfers_failed += 1;
-        self.loaded.clear();
-        self.forwarder
-            .handle_failed(now.instant, failure, self.random.next_u64());
-    }
-
-    /// The transfer is loaded again, with the row in more parts.
-    fn handle_too_large(&mut self, sequence: Sequence) {
-        self.oversize.refuse(sequence);
-        self.loaded.clear();
-        self.forwarder.handle_too_large();
-    }
-
-    fn publish_status<P: Perform>(&mut self, now: Now, out: &mut P) {
-        let status = self.status();
-        self.message.write_status(&self.settings.gateway, &status);
-        self.publish_message(now, out);
-    }
-
-    /// The engine in numbers.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        Status {
-            counters: self.counters,
-            sensors: self.machine.sensors(),
-            acks_pending: self.acks.len(),
-            uplink: match (
-                self.settings.forward,
-                self.forwarder.is_stopped(),
-                self.forwarder.is_connected(),
-            ) {
-                (false, _, _) => "off",
-                (true, true, _) => "stopped",
-                (true, false, true) => "connected",
-                (true, false, false) => "away",
-            },
-            disk_full: self.commits.is_refused(),
-            sealed: self.machine.sealed().map(|sequence| sequence.0),
-            sent: self.forwarder.sent().map(|sequence| sequence.0),
-            journal_position: self.commits.next().0,
-            epoch: self.forwarder.epoch(),
-        }
-    }
-
-    /// Rows that are in Kafka go with the next commit; they are no reason for one.
-    fn trim(&mut self) {
-        let sent = *self.forwarder.sent();
-        self.commits
-            .trim(sent.map(|sequence| (sequence > Sequence(0)).then_some(sequence)));
-    }
-
     fn serve_deadlines<P: Perform>(&mut self, now: Now, out: &mut P) {
         for _ in 0..BROKER_DEADLINES_PER_TURN_MAX {
             if self.broker.deadline().is_none_or(|due| due > now.instant) {
@@ -529,67 +343,6 @@ impl Engine {
         self.machine.apply(now.instant, entry, &mut outlet);
     }
 
-    /// Commits what is due, and goes on forwarding.
-    fn proceed<P: Perform>(&mut self, now: Now, out: &mut P) {
-        match self.commits.take_due(now.instant) {
-            Some(Due::Again(commit)) => out.perform(Action::Commit(commit)),
-            Some(Due::New(mut commit)) => {
-                self.acks.cover();
-                self.committing = Committing {
-                    sealed: self.machine.sealed(),
-                    epoch: commit.epoch.is_some(),
-                };
-                self.add_checkpoint(now, &mut commit);
-                out.perform(Action::Commit(commit));
-            }
-            None => {}
-        }
-        if !self.settings.forward {
-            return;
-        }
-        while let Some(step) = self.forwarder.poll(now.instant) {
-            out.perform(match step {
-                Step::Connect => Action::Connect,
-                Step::Load { lane, after } => Action::Load { lane, after },
-                Step::Send { watermark } => Action::Send {
-                    rows: self.loaded.clone(),
-                    watermark,
-                },
-            });
-        }
-    }
-
-    fn add_checkpoint(&mut self, now: Now, commit: &mut Commit) {
-        self.checkpoints.journal_bytes += commit.journal.len() as u64;
-        let due = self.checkpoints.due <= now.instant
-            || self.checkpoints.journal_bytes >= self.settings.checkpoint_bytes;
-        if due && !commit.journal.is_empty() {
-            let mut state = Vec::new();
-            self.machine.save(&mut |part| state.extend_from_slice(part));
-            commit.checkpoint = Some((self.commits.next().0, state));
-            self.checkpoints = Checkpoints {
-                due: Instant(now.instant.0 + self.settings.checkpoint_interval_ms),
-                journal_bytes: 0,
-            };
-        }
-    }
-
-    /// Acknowledges what has nothing to wait for.
-    fn release_settled<P: Perform>(&mut self, now: Now, out: &mut P) {
-        while self.commits.is_settled() {
-            let Some(ack) = self.acks.pop_uncovered() else {
-                return;
-            };
-            self.acknowledge(now, ack, out);
-        }
-    }
-
-    fn acknowledge<P: Perform>(&mut self, now: Now, ack: Ack, out: &mut P) {
-        self.with_port(now, out, |broker, port| {
-            broker.acknowledge(ack.receipt, ack.reason, port)
-        });
-    }
-
     /// To the subscribers; the reason code says whether there are any, and whether it could be retained.
     fn route<P: Perform>(&mut self, now: Now, publish: &Publish<'_>, out: &mut P) -> ReasonCode {
         let mut port = Port {
@@ -637,10 +390,6 @@ impl Engine {
                 now,
             },
         );
-    }
-
-    fn forward_deadline(&self) -> Option<Instant> {
-        self.forwarder.deadline().filter(|_| self.settings.forward)
     }
 }
 

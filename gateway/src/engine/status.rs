@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use pipeline::Now;
+
+use super::{Engine, Perform};
 use crate::outbox::LANES;
 
 /// Counted since the process started; each is named for what happened.
@@ -54,4 +57,37 @@ pub struct Status {
     pub journal_position: u64,
     /// Which life of the store.
     pub epoch: Option<u64>,
+}
+
+impl Engine {
+    pub(super) fn publish_status<P: Perform>(&mut self, now: Now, out: &mut P) {
+        let status = self.status();
+        self.message.write_status(&self.settings.gateway, &status);
+        self.publish_message(now, out);
+    }
+
+    /// The engine in numbers.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            counters: self.counters,
+            sensors: self.machine.sensors(),
+            acks_pending: self.acks.len(),
+            uplink: match (
+                self.settings.forward,
+                self.forwarder.is_stopped(),
+                self.forwarder.is_connected(),
+            ) {
+                (false, _, _) => "off",
+                (true, true, _) => "stopped",
+                (true, false, true) => "connected",
+                (true, false, false) => "away",
+            },
+            disk_full: self.commits.is_refused(),
+            sealed: self.machine.sealed().map(|sequence| sequence.0),
+            sent: self.forwarder.sent().map(|sequence| sequence.0),
+            journal_position: self.commits.next().0,
+            epoch: self.forwarder.epoch(),
+        }
+    }
 }

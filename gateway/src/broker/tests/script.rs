@@ -16,6 +16,12 @@
 //! | `crash` | the process dies and starts again from what was persisted |
 //! | `busy` | the last packet was given back |
 //! | `gateway TOPIC QOS RETAIN TEXT` | the gateway publishes |
+//! | `undecided`, `decide` | CONNECTs are not decided until then |
+//! | `will TOPIC` | the engine was told of a will |
+//! | `count COUNTER N`, `state N` | so much was counted; so many keys are in the durable state |
+//! | `a oversize` | a packet above the limit begins |
+//! | `a opens PLACE` | a socket is accepted at this place |
+//! | `stop` | the gateway stops |
 //!
 //! BYTES are hex digits, `'text'` (with its two-byte length), `"raw"`, and `[ … ]` (with its length as variable byte integer).
 //! What comes out and is not asked for fails the check. The words of a refusal are cut off before comparing.
@@ -23,8 +29,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::broker::{
-    Broker, ConnectionId, Credentials, Inbound, Instant, Limits, Mutation, Outbound, Peer, Publish,
-    Qos, ReasonCode, Receipt, Refusal, Rights, TopicBuffer, auth,
+    Broker, ConnectionId, Counter, Credentials, Inbound, Instant, Limits, Mutation, Outbound, Peer,
+    Publish, Qos, ReasonCode, Receipt, Refusal, Rights, TopicBuffer, auth, frame_len,
 };
 
 /// Bounds small enough to be reached.
@@ -181,6 +187,24 @@ impl Stage {
                 if told.as_deref() != Some(topic) {
                     return Err(format!("the engine was told of the will {told:?}"));
                 }
+            }
+            ["count", counter, expected] => return self.expect_count(counter, expected),
+            ["state", expected] => {
+                if self.tape.state.len().to_string() != *expected {
+                    return Err(format!("the durable state is {:?}", self.tape.state));
+                }
+            }
+            ["stop"] => self.broker.handle_shutdown(&mut self.tape),
+            [name, "oversize"] => {
+                let (now, id) = (self.now, self.places[*name]);
+                let error = frame_len(&[0x30, 0xFF, 0x7F], self.limits.packet_bytes_max)
+                    .expect_err("too large");
+                self.broker
+                    .handle_frame_error(now, id, error, &mut self.tape);
+            }
+            [name, "opens", place] => {
+                self.next_place = place.parse().expect("a place");
+                self.open(name);
             }
             [name, "open"] => self.open(name),
             [name, "connects", rest @ ..] => return self.connect(name, rest),
@@ -355,6 +379,19 @@ impl Stage {
                 .expect("what was persisted can be restored");
         }
         self.broker.finish_restore(self.now, &mut self.tape);
+    }
+
+    fn expect_count(&self, name: &str, expected: &str) -> Result<(), String> {
+        let counter = Counter::ALL
+            .iter()
+            .find(|counter| counter.name() == name)
+            .expect("a counter");
+        let count = self.broker.counters().count(*counter);
+        if count.to_string() == expected {
+            Ok(())
+        } else {
+            Err(format!("{name} is {count}"))
+        }
     }
 
     fn take(&mut self, name: &str) -> Option<Done> {

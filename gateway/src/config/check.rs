@@ -1,0 +1,171 @@
+//! What a config must hold beside its form: each fault with the key, the reason and the remedy.
+
+use super::{Config, Fault};
+use crate::limits::MAPPINGS_MAX;
+use crate::mapping::Mapping;
+
+impl Config {
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut check = |ok: bool, fault: Fault| {
+            if !ok {
+                faults.push(fault);
+            }
+        };
+        check(
+            is_name(&self.gateway.id),
+            Fault::at(
+                "gateway.id",
+                "not a name",
+                "use 1 to 64 of A-Z a-z 0-9 . _ -",
+            ),
+        );
+        self.check_broker(&mut check);
+        self.check_store(&mut check);
+        self.check_kafka(&mut check);
+        check(
+            (64..=8192).contains(&self.pipeline.batch_readings_max),
+            Fault::at(
+                "pipeline.batch_readings_max",
+                "out of range",
+                "choose 64 to 8192",
+            ),
+        );
+        check(
+            self.pipeline.sensors_max >= 1,
+            Fault::at(
+                "pipeline.sensors_max",
+                "no sensor has a place",
+                "choose 1 to 65535",
+            ),
+        );
+        check(
+            (100..=3_600_000).contains(&self.pipeline.batch_interval.0),
+            Fault::at(
+                "pipeline.batch_interval",
+                "out of range",
+                "choose 100ms to 1h",
+            ),
+        );
+        check(
+            !self.mappings.is_empty() && self.mappings.len() <= MAPPINGS_MAX,
+            Fault::at(
+                "mapping",
+                "no mapping, or too many",
+                "give 1 to 32 [[mapping]] tables",
+            ),
+        );
+        for (index, mapping) in self.mappings.iter().enumerate() {
+            if let Err(error) = Mapping::new([mapping.topic.as_str()]) {
+                faults.push(Fault::at(
+                    format!("mapping[{index}].topic"),
+                    error.to_string(),
+                    "levels are plain text, {device}, {signal} or +",
+                ));
+            }
+        }
+        faults
+    }
+
+    fn check_broker(&self, check: &mut impl FnMut(bool, Fault)) {
+        let broker = &self.broker;
+        check(
+            !broker.allow_anonymous || broker.listen.ip().is_loopback(),
+            Fault::at(
+                "broker.allow_anonymous",
+                format!("anyone on the network of {} could publish", broker.listen),
+                "set `credentials = \"FILE\"` instead, or listen on 127.0.0.1",
+            ),
+        );
+        check(
+            broker.allow_anonymous || broker.credentials.is_some(),
+            Fault::at(
+                "broker",
+                "nobody could connect: neither `credentials` nor `allow_anonymous` is set",
+                "set `credentials = \"FILE\"`; make an entry with `tidegate passwd FILE USER`",
+            ),
+        );
+        check(
+            (1..=10_000).contains(&broker.connections_max),
+            Fault::at(
+                "broker.connections_max",
+                "out of range",
+                "choose 1 to 10000",
+            ),
+        );
+        check(
+            (1024..=(1 << 20)).contains(&broker.packet_bytes_max.0),
+            Fault::at(
+                "broker.packet_bytes_max",
+                "out of range",
+                "choose 1KiB to 1MiB",
+            ),
+        );
+    }
+
+    fn check_store(&self, check: &mut impl FnMut(bool, Fault)) {
+        check(
+            (1..=10_000).contains(&self.store.commit_interval.0),
+            Fault::at(
+                "store.commit_interval",
+                "out of range",
+                "choose 1ms to 10s: short for latency, long for the life of the SD card",
+            ),
+        );
+        check(
+            self.store.checkpoint_interval.0 >= 100,
+            Fault::at(
+                "store.checkpoint_interval",
+                "too short",
+                "choose at least 100ms; 5m is usual",
+            ),
+        );
+        check(
+            self.store.max_bytes.0 >= 16 << 20,
+            Fault::at("store.max_bytes", "too small", "choose at least 16MiB"),
+        );
+    }
+
+    fn check_kafka(&self, check: &mut impl FnMut(bool, Fault)) {
+        let kafka = &self.kafka;
+        let mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+        if let Some(mechanism) = &kafka.sasl_mechanism {
+            check(
+                mechanisms.contains(&mechanism.as_str()),
+                Fault::at(
+                    "kafka.sasl_mechanism",
+                    format!("`{mechanism}` is not supported"),
+                    "choose PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+                ),
+            );
+            check(
+                kafka.sasl_username.is_some() && kafka.sasl_password_file.is_some(),
+                Fault::at(
+                    "kafka",
+                    "SASL without a user",
+                    "set sasl_username and sasl_password_file",
+                ),
+            );
+        }
+        for (key, topic) in [
+            ("kafka.topic_telemetry", &kafka.topic_telemetry),
+            ("kafka.topic_aggregates", &kafka.topic_aggregates),
+            ("kafka.topic_alerts", &kafka.topic_alerts),
+            ("kafka.topic_watermarks", &kafka.topic_watermarks),
+        ] {
+            check(
+                is_topic(topic),
+                Fault::at(key, "no Kafka topic", "use 1 to 249 of A-Z a-z 0-9 . _ -"),
+            );
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && is_topic(text)
+}
+
+fn is_topic(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=249).contains(&text.len()) && text.bytes().all(legal)
+}

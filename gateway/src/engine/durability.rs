@@ -1,0 +1,82 @@
+//! The engine's side of the disk: what is due goes there, and what waited for it goes out.
+
+use pipeline::{Instant, Now};
+
+use super::acks::Ack;
+use super::commits::Due;
+use super::{Action, Checkpoints, Committing, Engine, Perform};
+use crate::commit::Commit;
+use crate::outbox::Lane;
+
+impl Engine {
+    /// Commits what is due, and goes on forwarding.
+    pub(super) fn proceed<P: Perform>(&mut self, now: Now, out: &mut P) {
+        match self.commits.take_due(now.instant) {
+            Some(Due::Again(commit)) => out.perform(Action::Commit(commit)),
+            Some(Due::New(mut commit)) => {
+                self.acks.cover();
+                self.committing = Committing {
+                    sealed: self.machine.sealed(),
+                    epoch: commit.epoch.is_some(),
+                };
+                self.add_checkpoint(now, &mut commit);
+                out.perform(Action::Commit(commit));
+            }
+            None => {}
+        }
+        self.forward(now, out);
+    }
+
+    fn add_checkpoint(&mut self, now: Now, commit: &mut Commit) {
+        self.checkpoints.journal_bytes += commit.journal.len() as u64;
+        let due = self.checkpoints.due <= now.instant
+            || self.checkpoints.journal_bytes >= self.settings.checkpoint_bytes;
+        if due && !commit.journal.is_empty() {
+            let mut state = Vec::new();
+            self.machine.save(&mut |part| state.extend_from_slice(part));
+            commit.checkpoint = Some((self.commits.next().0, state));
+            self.checkpoints = Checkpoints {
+                due: Instant(now.instant.0 + self.settings.checkpoint_interval_ms),
+                journal_bytes: 0,
+            };
+        }
+    }
+
+    /// Acknowledges what has nothing to wait for.
+    pub(super) fn release_settled<P: Perform>(&mut self, now: Now, out: &mut P) {
+        while self.commits.is_settled() {
+            let Some(ack) = self.acks.pop_uncovered() else {
+                return;
+            };
+            self.acknowledge(now, ack, out);
+        }
+    }
+
+    fn acknowledge<P: Perform>(&mut self, now: Now, ack: Ack, out: &mut P) {
+        self.with_port(now, out, |broker, port| {
+            broker.acknowledge(ack.receipt, ack.reason, port)
+        });
+    }
+
+    pub(super) fn handle_committed<P: Perform>(
+        &mut self,
+        now: Now,
+        commit: Box<Commit>,
+        out: &mut P,
+    ) {
+        self.counters.commits += 1;
+        self.commits.handle_committed(commit);
+        while let Some(ack) = self.acks.pop_covered() {
+            self.acknowledge(now, ack, out);
+        }
+        let committing = core::mem::take(&mut self.committing);
+        for lane in Lane::ALL {
+            self.forwarder
+                .handle_durable(lane, committing.sealed[lane.index()]);
+        }
+        if committing.epoch {
+            self.forwarder.handle_epoch_durable();
+        }
+        self.release_settled(now, out);
+    }
+}

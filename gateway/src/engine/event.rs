@@ -1,0 +1,116 @@
+//! What can happen to the gateway, and what it can do.
+
+use crate::broker::{ConnectionId, Credentials, FrameError, Peer, Refusal, Rights};
+use crate::commit::Commit;
+use crate::forward::Failure;
+use crate::outbox::{Lane, OutboxRow, Sequence, Watermark};
+
+/// What can happen.
+pub enum Event<'a> {
+    /// A peer connected.
+    Opened {
+        /// The connection, named by the shell.
+        connection: ConnectionId,
+        /// Where it comes from.
+        peer: Peer,
+    },
+    /// One whole MQTT packet came; [`Engine::accepts`] has said that it can be handled.
+    Received {
+        /// Its connection.
+        connection: ConnectionId,
+        /// The packet.
+        packet: &'a [u8],
+    },
+    /// Bytes came that begin no packet.
+    Malformed {
+        /// From this connection.
+        connection: ConnectionId,
+        /// What is wrong with them.
+        error: FrameError,
+    },
+    /// Some of what was transmitted is written.
+    Drained {
+        /// To this connection.
+        connection: ConnectionId,
+        /// Bytes written since it was last said.
+        bytes: usize,
+    },
+    /// The socket is gone.
+    Closed {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// Name and password were checked.
+    Authenticated {
+        /// The connection.
+        connection: ConnectionId,
+        /// What it may do, or why not.
+        rights: Result<Rights, Refusal>,
+    },
+    /// A commit is on disk.
+    Committed(Box<Commit>),
+    /// The disk had no room for a commit.
+    CommitRefused(Box<Commit>),
+    /// Rows that were asked for.
+    Loaded(Vec<OutboxRow>),
+    /// Kafka is there; this is how far the gateway's rows are.
+    Connected(Option<Watermark>),
+    /// The rows of a transfer are in Kafka.
+    Sent,
+    /// Kafka could not be reached, or refused.
+    UplinkFailed(Failure),
+    /// A row is larger than Kafka takes.
+    RowTooLarge {
+        /// Its sequence.
+        sequence: Sequence,
+    },
+    /// A deadline came.
+    Timeout,
+}
+
+/// What can be done.
+pub enum Action<'a> {
+    /// Send a packet, given in pieces.
+    Transmit {
+        /// To this connection.
+        to: ConnectionId,
+        /// Pieces of one packet.
+        parts: &'a [&'a [u8]],
+    },
+    /// Close the connection once what was transmitted is written.
+    Close {
+        /// This one.
+        connection: ConnectionId,
+    },
+    /// Check a name and a password; the answer is [`Event::Authenticated`].
+    Authenticate {
+        /// Who asks.
+        connection: ConnectionId,
+        /// What it says of itself.
+        credentials: Credentials<'a>,
+    },
+    /// Make it durable; the answer is [`Event::Committed`] or [`Event::CommitRefused`].
+    Commit(Box<Commit>),
+    /// Read rows of the outbox; the answer is [`Event::Loaded`].
+    Load {
+        /// Lane.
+        lane: Lane,
+        /// Rows behind this one.
+        after: Sequence,
+    },
+    /// Open a session with Kafka; the answer is [`Event::Connected`] or [`Event::UplinkFailed`].
+    Connect,
+    /// Send rows and watermark in one transaction; the answer is [`Event::Sent`] or a failure.
+    Send {
+        /// The rows.
+        rows: Vec<OutboxRow>,
+        /// The watermark that covers them.
+        watermark: Watermark,
+    },
+}
+
+/// Where actions go. They are performed in order; none may call the engine.
+pub trait Perform {
+    /// Does it.
+    fn perform(&mut self, action: Action<'_>);
+}
