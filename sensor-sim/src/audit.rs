@@ -1,0 +1,512 @@
+//! The audit: what the ledgers say was sent, against what a witness (Kafka, an MQTT subscriber) has got.
+//!
+//! A reading is known by its sensor and its time, which a sensor never sends twice. Where the time was lost on the way or
+//! replaced, it is known by its value, in order.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde::Serialize;
+
+use crate::ledger::{Expectation, LedgerError, Record, Records, Sent};
+
+/// The ledgers, and what each witness has got of them.
+#[derive(Debug, Default)]
+pub struct Audit {
+    sensors: Vec<Sensor>,
+    index: HashMap<String, HashMap<String, usize>>,
+    totals: Totals,
+    witnesses: Vec<Witness>,
+}
+
+#[derive(Debug)]
+struct Sensor {
+    device: String,
+    signal: String,
+    /// In the order in which they were sent.
+    readings: Vec<Reading>,
+    /// Their indices by time, where the times don't rise by themselves.
+    by_time: Option<Vec<u32>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    time: i64,
+    value: f64,
+    sequence: u32,
+    is_acknowledged: bool,
+    is_refusable: bool,
+    repeats: u8,
+}
+
+/// What the ledgers say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Runs of the simulator.
+    pub runs: u64,
+    /// Messages that were to be sent.
+    pub messages: u64,
+    /// Messages that were acknowledged.
+    pub acknowledged: u64,
+    /// Readings that were to be sent, repeats left out.
+    pub readings: u64,
+    /// Readings that were acknowledged.
+    pub readings_acknowledged: u64,
+    /// Readings that may be refused.
+    pub refusable: u64,
+}
+
+/// Somebody who received readings.
+#[derive(Debug)]
+struct Witness {
+    sees_repeats: bool,
+    views: Vec<View>,
+    /// Sensor and value of what came without a time that could be trusted.
+    timeless: Vec<(usize, f64)>,
+    account: Account,
+}
+
+/// What a witness has seen of one sensor.
+#[derive(Clone, Debug, Default)]
+struct View {
+    /// How often each reading came.
+    seen: Vec<u8>,
+    /// The one that would come next.
+    next: usize,
+    /// The last one in order of sending that has come.
+    newest: Option<usize>,
+}
+
+/// One reading that a witness has got.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observation<'a> {
+    /// Its device.
+    pub device: &'a str,
+    /// Its signal.
+    pub signal: &'a str,
+    /// Its time by the device's clock; `None` if that was lost or replaced.
+    pub time: Option<i64>,
+    /// Its value as it was sent; `None` if that is not kept.
+    pub value: Option<f64>,
+}
+
+/// A witness of an [`Audit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WitnessId(usize);
+
+/// What came of the readings, at one witness.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Account {
+    /// The witness.
+    pub witness: String,
+    /// Readings that came at least once.
+    pub present: u64,
+    /// Readings that were acknowledged and never came.
+    pub lost: Count,
+    /// Readings that came again.
+    pub doubled: Count,
+    /// Readings that came after a later one of their sensor.
+    pub reordered: Count,
+    /// Readings that came with another value.
+    pub changed: Count,
+    /// What came and was never sent.
+    pub unexplained: Count,
+    /// Readings that were acknowledged and refused, as they might.
+    pub refused: u64,
+    /// Readings that were never acknowledged, and never came.
+    pub missing_unacknowledged: u64,
+}
+
+/// How often something happened, and where first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Count {
+    /// How often.
+    pub count: u64,
+    /// The first case.
+    pub first: Option<Case>,
+}
+
+/// One reading of a case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Case {
+    /// Its device.
+    pub device: String,
+    /// Its signal.
+    pub signal: String,
+    /// The device's sequence, if the ledger knows it.
+    pub sequence: Option<u32>,
+    /// Its time, ms since the Unix epoch.
+    pub time: Option<i64>,
+    /// Its value.
+    pub value: Option<f64>,
+}
+
+impl Account {
+    /// The five counts that must be zero, by name.
+    #[must_use]
+    pub const fn faults(&self) -> [(&'static str, &Count); 5] {
+        [
+            ("lost", &self.lost),
+            ("doubled", &self.doubled),
+            ("reordered", &self.reordered),
+            ("changed", &self.changed),
+            ("unexplained", &self.unexplained),
+        ]
+    }
+
+    /// Whether all of them are.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.faults().iter().all(|(_, count)| count.count == 0)
+    }
+}
+
+impl Count {
+    fn add(&mut self, case: impl FnOnce() -> Case) {
+        self.count += 1;
+        self.first.get_or_insert_with(case);
+    }
+}
+
+impl Audit {
+    /// Reads one more ledger. All are read before the first observation.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the bytes are not one.
+    pub fn read(&mut self, ledger: &[u8]) -> Result<(), LedgerError> {
+        let acknowledged = Acknowledged::read(ledger)?;
+        let mut streams: Vec<Stream> = Vec::new();
+        let mut devices: Vec<&str> = Vec::new();
+        let mut run = 0;
+        for record in Records::new(ledger)? {
+            match record? {
+                Record::Run(_) => {
+                    run += 1;
+                    self.totals.runs += 1;
+                    streams.clear();
+                    devices.clear();
+                }
+                Record::Device(name) => devices.push(name),
+                Record::Stream { device, signals } => {
+                    let name = devices.get(device as usize).copied().unwrap_or_default();
+                    let sensors = signals
+                        .iter()
+                        .map(|signal| self.sensor(name, signal))
+                        .collect();
+                    streams.push(Stream { device, sensors });
+                }
+                Record::Sent(sent) => {
+                    if let Some(stream) = streams.get(sent.stream as usize) {
+                        let is_acknowledged = acknowledged.has(run, stream.device, sent.sequence);
+                        self.add(stream, &sent, is_acknowledged);
+                    }
+                }
+                Record::Acknowledged { .. } => {}
+            }
+        }
+        self.sensors.iter_mut().for_each(Sensor::sort);
+        Ok(())
+    }
+
+    /// What the ledgers say.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Whether a ledger knows the sensor.
+    #[must_use]
+    pub fn knows(&self, device: &str, signal: &str) -> bool {
+        self.find(device, signal).is_some()
+    }
+
+    /// Calls a witness; `sees_repeats` if nobody before it takes out what a device sends twice.
+    pub fn witness(&mut self, name: &str, sees_repeats: bool) -> WitnessId {
+        let view = |sensor: &Sensor| View {
+            seen: vec![0; sensor.readings.len()],
+            ..View::default()
+        };
+        self.witnesses.push(Witness {
+            sees_repeats,
+            views: self.sensors.iter().map(view).collect(),
+            timeless: Vec::new(),
+            account: Account {
+                witness: name.to_owned(),
+                ..Account::default()
+            },
+        });
+        WitnessId(self.witnesses.len() - 1)
+    }
+
+    /// A witness has got a reading.
+    pub fn see(&mut self, witness: WitnessId, observation: &Observation<'_>) {
+        let sensor = self.find(observation.device, observation.signal);
+        let witness = &mut self.witnesses[witness.0];
+        let (Some(sensor), value) = (sensor, observation.value) else {
+            return witness.account.unexplained.add(|| Case::of(observation));
+        };
+        let Some(time) = observation.time else {
+            return witness.timeless.push((sensor, value.unwrap_or(f64::NAN)));
+        };
+        let view = &mut witness.views[sensor];
+        match self.sensors[sensor].find(time, view.next) {
+            None => witness.account.unexplained.add(|| Case::of(observation)),
+            Some(at) => witness.take(&self.sensors[sensor], sensor, at, value),
+        }
+    }
+
+    /// The final account of a witness, once it has got all that it will get.
+    pub fn close(&mut self, witness: WitnessId) -> Account {
+        let witness = &mut self.witnesses[witness.0];
+        witness.match_timeless(&self.sensors);
+        let mut account = witness.account.clone();
+        let mut earliest = i64::MAX;
+        for (sensor, view) in self.sensors.iter().zip(&witness.views) {
+            for (reading, seen) in sensor.readings.iter().zip(&view.seen) {
+                match (*seen > 0, reading.is_acknowledged, reading.is_refusable) {
+                    (true, _, _) => account.present += 1,
+                    (false, false, _) => account.missing_unacknowledged += 1,
+                    (false, true, true) => account.refused += 1,
+                    (false, true, false) => {
+                        account.lost.count += 1;
+                        if reading.time < earliest || account.lost.first.is_none() {
+                            earliest = reading.time;
+                            account.lost.first = Some(sensor.case(reading));
+                        }
+                    }
+                }
+            }
+        }
+        account
+    }
+
+    fn find(&self, device: &str, signal: &str) -> Option<usize> {
+        self.index.get(device)?.get(signal).copied()
+    }
+
+    fn sensor(&mut self, device: &str, signal: &str) -> usize {
+        if let Some(known) = self.find(device, signal) {
+            return known;
+        }
+        let index = self.sensors.len();
+        self.index
+            .entry(device.to_owned())
+            .or_default()
+            .insert(signal.to_owned(), index);
+        self.sensors.push(Sensor {
+            device: device.to_owned(),
+            signal: signal.to_owned(),
+            readings: Vec::new(),
+            by_time: None,
+        });
+        index
+    }
+
+    fn add(&mut self, stream: &Stream, sent: &Sent<'_>, is_acknowledged: bool) {
+        self.totals.messages += 1;
+        self.totals.acknowledged += u64::from(is_acknowledged);
+        for (&sensor, value) in stream.sensors.iter().zip(sent.values.iter()) {
+            let readings = &mut self.sensors[sensor].readings;
+            if sent.expectation == Expectation::Repeat {
+                // What is repeated was sent just before.
+                if let Some(original) = readings.iter_mut().rev().find(|it| it.time == sent.time) {
+                    original.repeats = original.repeats.saturating_add(1);
+                    original.is_acknowledged |= is_acknowledged;
+                    continue;
+                }
+            }
+            let is_refusable = sent.expectation == Expectation::Refusable;
+            self.totals.readings += 1;
+            self.totals.readings_acknowledged += u64::from(is_acknowledged);
+            self.totals.refusable += u64::from(is_refusable);
+            readings.push(Reading {
+                time: sent.time,
+                value,
+                sequence: sent.sequence,
+                is_acknowledged,
+                is_refusable,
+                repeats: 0,
+            });
+        }
+    }
+}
+
+/// A stream of the run that is being read.
+#[derive(Debug)]
+struct Stream {
+    device: u32,
+    sensors: Vec<usize>,
+}
+
+/// Which sequences were acknowledged, by run and device: first and end of each range, rising.
+#[derive(Debug, Default)]
+struct Acknowledged(HashMap<(u32, u32), Vec<(u32, u32)>>);
+
+impl Acknowledged {
+    fn read(ledger: &[u8]) -> Result<Self, LedgerError> {
+        let mut all = Self::default();
+        let mut run = 0;
+        for record in Records::new(ledger)? {
+            match record? {
+                Record::Run(_) => run += 1,
+                Record::Acknowledged {
+                    device,
+                    first,
+                    count,
+                } => {
+                    all.0
+                        .entry((run, device))
+                        .or_default()
+                        .push((first, first + count));
+                }
+                Record::Device(_) | Record::Stream { .. } | Record::Sent(_) => {}
+            }
+        }
+        all.0.values_mut().for_each(|ranges| ranges.sort_unstable());
+        Ok(all)
+    }
+
+    fn has(&self, run: u32, device: u32, sequence: u32) -> bool {
+        self.0.get(&(run, device)).is_some_and(|ranges| {
+            let after = ranges.partition_point(|(first, _)| *first <= sequence);
+            after > 0 && sequence < ranges[after - 1].1
+        })
+    }
+}
+
+impl Sensor {
+    fn sort(&mut self) {
+        if self.readings.is_sorted_by(|a, b| a.time < b.time) {
+            return;
+        }
+        let mut by_time: Vec<u32> = (0..self.readings.len() as u32).collect();
+        by_time.sort_by_key(|&at| self.readings[at as usize].time);
+        self.by_time = Some(by_time);
+    }
+
+    /// Index of the reading with `time`; it is mostly `guess`.
+    fn find(&self, time: i64, guess: usize) -> Option<usize> {
+        if self
+            .readings
+            .get(guess)
+            .is_some_and(|reading| reading.time == time)
+        {
+            return Some(guess);
+        }
+        match &self.by_time {
+            None => self
+                .readings
+                .binary_search_by_key(&time, |reading| reading.time)
+                .ok(),
+            Some(by_time) => by_time
+                .binary_search_by_key(&time, |&at| self.readings[at as usize].time)
+                .ok()
+                .map(|found| by_time[found] as usize),
+        }
+    }
+
+    fn case(&self, reading: &Reading) -> Case {
+        Case {
+            device: self.device.clone(),
+            signal: self.signal.clone(),
+            sequence: Some(reading.sequence),
+            time: Some(reading.time),
+            value: Some(reading.value),
+        }
+    }
+}
+
+impl Witness {
+    fn take(&mut self, sensor: &Sensor, index: usize, at: usize, value: Option<f64>) {
+        let view = &mut self.views[index];
+        let reading = &sensor.readings[at];
+        let allowed = if self.sees_repeats {
+            reading.repeats.saturating_add(1)
+        } else {
+            1
+        };
+        if view.seen[at] >= allowed {
+            self.account.doubled.add(|| sensor.case(reading));
+        } else if view.seen[at] == 0 && view.newest.is_some_and(|newest| at < newest) {
+            self.account.reordered.add(|| sensor.case(reading));
+        }
+        if value.is_some_and(|value| !is_same(value, reading.value)) {
+            self.account.changed.add(|| Case {
+                value,
+                ..sensor.case(reading)
+            });
+        }
+        view.seen[at] = view.seen[at].saturating_add(1);
+        view.newest = view.newest.max(Some(at));
+        view.next = at + 1;
+    }
+
+    /// What came without its time is the oldest reading of that value which has not come; or, if all have, one of them again.
+    fn match_timeless(&mut self, sensors: &[Sensor]) {
+        let mut open: HashMap<(usize, u64), VecDeque<usize>> = HashMap::new();
+        let timeless = core::mem::take(&mut self.timeless);
+        let mut wanted: Vec<usize> = timeless.iter().map(|(sensor, _)| *sensor).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for index in wanted {
+            for (at, reading) in sensors[index].readings.iter().enumerate() {
+                if self.views[index].seen[at] == 0 {
+                    open.entry((index, bits(reading.value)))
+                        .or_default()
+                        .push_back(at);
+                }
+            }
+        }
+        for (index, value) in timeless {
+            let sensor = &sensors[index];
+            let case = |time| Case {
+                device: sensor.device.clone(),
+                signal: sensor.signal.clone(),
+                sequence: None,
+                time,
+                value: Some(value),
+            };
+            match open.get_mut(&(index, bits(value))) {
+                Some(places) => match places.pop_front() {
+                    Some(at) => self.views[index].seen[at] = 1,
+                    None => self.account.doubled.add(|| case(None)),
+                },
+                None if sensor
+                    .readings
+                    .iter()
+                    .any(|reading| is_same(reading.value, value)) =>
+                {
+                    self.account.doubled.add(|| case(None));
+                }
+                None => self.account.unexplained.add(|| case(None)),
+            }
+        }
+    }
+}
+
+impl Case {
+    fn of(observation: &Observation<'_>) -> Self {
+        Self {
+            device: observation.device.to_owned(),
+            signal: observation.signal.to_owned(),
+            sequence: None,
+            time: observation.time,
+            value: observation.value,
+        }
+    }
+}
+
+fn is_same(a: f64, b: f64) -> bool {
+    bits(a) == bits(b)
+}
+
+/// The value as bits: both zeros are one, and so are all that are no number.
+const fn bits(value: f64) -> u64 {
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        (value + 0.0).to_bits()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+//! Every bound of the simulator, with the reason for its number.
+
+/// Signals of one device. The gateway takes as many values in one message.
+pub const SIGNALS_MAX: usize = 64;
+
+/// Messages that a device keeps back during a backlog; a flash page of a logger holds about as many.
+pub const BACKLOG_MESSAGES_MAX: usize = 512;
+
+/// Devices of one process: what `ulimit -n` leaves on an ordinary system.
+pub const DEVICES_MAX: u32 = 20_000;
+
+/// Length of a device's or signal's name, in bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+
+/// Largest chunk of a ledger, in bytes: a longer one is no chunk but garbage.
+pub const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// A chunk of a ledger is closed above this size even if nobody waits for it, in bytes.
+pub const CHUNK_BYTES_FULL: usize = 64 << 10;
+
+/// Messages which one sequence of a run can count; a ledger with more is not read.
+pub const SEQUENCE_MAX: u32 = u32::MAX - 1;
