@@ -200,14 +200,14 @@ impl Broker {
         entry.outstanding += 1;
         let delivery = &mut self.deliveries[number];
         (delivery.packet_id, delivery.stage, delivery.counted) = (packet_id, Stage::Sent, true);
-        let unwritten = content.is_some() || delivery.qos == Qos::ExactlyOnce;
         let sent = match content {
             Some(content) => self.send_delivery(index, number, content, out),
             None => self.send_stored(now, index, number, out),
         };
         if !sent {
             self.drop_inflight(session, number, out); // as if it had been delivered [MQTT-3.1.2-25]
-        } else if unwritten {
+        } else {
+            // Also at QoS 1: what was queued and what was not shall keep their order over a crash.
             self.persist_delivery(session, number, out);
         }
     }

@@ -240,10 +240,9 @@ fn read_delivery(value: &[u8], sequence: u64) -> Option<Delivery> {
     let fits = words.iter().all(|word| ids.push(u32::from_le_bytes(*word)));
     let qos = Qos::from_bits(flags & 0x03)?;
     let packet_id = u16::from_le_bytes([low, high]);
-    // What was in flight with QoS 1 is sent anew; only QoS 2 needs its old packet id.
     let stage = match (qos, flags >> 4, packet_id) {
-        (Qos::AtLeastOnce, 0, _) | (Qos::ExactlyOnce, 0, 0) => Stage::Queued,
-        (Qos::ExactlyOnce, 1, 1..) => Stage::Sent,
+        (Qos::AtLeastOnce | Qos::ExactlyOnce, 0, 0) => Stage::Queued,
+        (Qos::AtLeastOnce | Qos::ExactlyOnce, 1, 1..) => Stage::Sent,
         (Qos::ExactlyOnce, 2, 1..) => Stage::Released,
         _ => return None,
     };

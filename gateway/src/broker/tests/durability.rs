@@ -43,15 +43,29 @@ const STATE_SURVIVES: &[Row<'_>] = &[
          a < 32 [ 't' 0004 \"4\" ]",
     ),
     (
-        "messages in flight: QoS 1 anew, QoS 2 under its id",
+        "messages in flight, under their ids",
         "a connects 4 keep; a > 82 [ 0001 't' 02 ]; a < 90 [ 0001 02 ]; gateway t 2 0 2; gateway t 1 0 1; a < 34 [ 't' 0001 \"2\" ]
-         a < 32 [ 't' 0002 \"1\" ]; crash; a connects 4 keep present; a < 3c [ 't' 0001 \"2\" ]; a < 32 [ 't' 0002 \"1\" ]
+         a < 32 [ 't' 0002 \"1\" ]; crash; a connects 4 keep present; a < 3c [ 't' 0001 \"2\" ]; a < 3a [ 't' 0002 \"1\" ]
          a > 50 [ 0001 ]; a < 62 [ 0001 ]; a > 40 [ 0002 ]; a > 70 [ 0001 ]; state 2",
     ),
     (
         "a QoS 2 message waiting for its release",
         "a connects 4 keep; a > 82 [ 0001 't' 02 ]; a < 90 [ 0001 02 ]; gateway t 2 0 2; a < 34 [ 't' 0001 \"2\" ]; a > 50 [ 0001 ]
          a < 62 [ 0001 ]; crash; a connects 4 keep present; a < 62 [ 0001 ]; a > 70 [ 0001 ]; state 2",
+    ),
+    (
+        "what was queued before it was sent",
+        "a connects 4 keep; a > 82 [ 0001 't' 01 ]; a < 90 [ 0001 01 ]; a lost; gateway t 1 0 1; gateway t 1 0 2
+         a connects 4 keep present; a < 32 [ 't' 0001 \"1\" ]; a < 32 [ 't' 0002 \"2\" ]; a > 40 [ 0001 ]; crash
+         a connects 4 keep present; a < 3a [ 't' 0002 \"2\" ]",
+    ),
+    (
+        // Queued messages once kept their first record when they were sent, and came behind younger ones.
+        "messages that were queued keep their place before those that were not",
+        "a connects 4 keep; a > 82 [ 0001 't' 01 ]; a < 90 [ 0001 01 ]; gateway t 1 0 1; gateway t 1 0 2; gateway t 1 0 3; gateway t 1 0 4
+         gateway t 1 0 5; a < 32 [ 't' 0001 \"1\" ]; a < 32 [ 't' 0002 \"2\" ]; a < 32 [ 't' 0003 \"3\" ]; a < 32 [ 't' 0004 \"4\" ]
+         a > 40 [ 0001 ]; a < 32 [ 't' 0005 \"5\" ]; a > 40 [ 0002 ]; gateway t 1 0 6; a < 32 [ 't' 0006 \"6\" ]; crash
+         a connects 4 keep present; a < 3a [ 't' 0003 \"3\" ]; a < 3a [ 't' 0004 \"4\" ]; a < 3a [ 't' 0005 \"5\" ]; a < 3a [ 't' 0006 \"6\" ]",
     ),
     (
         "acknowledged messages leave nothing",

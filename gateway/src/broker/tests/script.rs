@@ -77,6 +77,8 @@ pub(super) struct Tape {
     asked: VecDeque<(ConnectionId, String)>,
     pub(super) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) wills: Vec<String>,
+    /// Changes of the durable state so far.
+    pub(super) mutations: usize,
 }
 
 impl Outbound for Tape {
@@ -104,6 +106,7 @@ impl Outbound for Tape {
     }
 
     fn persist(&mut self, mutation: Mutation<'_>) {
+        self.mutations += 1;
         match mutation {
             Mutation::Put { key, value } => self.state.insert(key.to_vec(), value.to_vec()),
             Mutation::Delete { key } => self.state.remove(key),
@@ -295,7 +298,7 @@ impl Stage {
         self.now = until;
     }
 
-    fn receive(&mut self, name: &str, bytes: &[u8]) {
+    pub(super) fn receive(&mut self, name: &str, bytes: &[u8]) {
         let id = self.places[name];
         let mut topic = TopicBuffer::new();
         let accepts = self.broker.accepts(id, bytes);
@@ -366,6 +369,32 @@ impl Stage {
                 }
             }
         }
+    }
+
+    /// The engine gives all receipts back, in order, whether there are any or not.
+    pub(super) fn acknowledge_all(&mut self) {
+        for receipt in core::mem::take(&mut self.receipts) {
+            self.broker
+                .acknowledge(receipt, ReasonCode::Success, &mut self.tape);
+        }
+    }
+
+    /// The next packet sent to a client, which has thereby been written.
+    pub(super) fn next_sent(&mut self, name: &str) -> Option<Vec<u8>> {
+        let (now, id) = (self.now, self.places[name]);
+        match self.take(name)? {
+            Done::Sent(bytes) => {
+                self.broker
+                    .handle_drained(now, id, bytes.len(), &mut self.tape);
+                Some(bytes)
+            }
+            Done::Closed => panic!("{name} was closed"),
+        }
+    }
+
+    /// What was on its way to a client is lost.
+    pub(super) fn discard_sent(&mut self, name: &str) {
+        self.tape.done.remove(&self.places[name]);
     }
 
     fn crash(&mut self) {
