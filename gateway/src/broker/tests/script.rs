@@ -198,6 +198,13 @@ impl Stage {
                 }
             }
             ["stop"] => self.broker.handle_shutdown(&mut self.tape),
+            _ => return self.step_of_client(step, &words),
+        }
+        Ok(())
+    }
+
+    fn step_of_client(&mut self, step: &str, words: &[&str]) -> Result<(), String> {
+        match words {
             [name, "oversize"] => {
                 let (now, id) = (self.now, self.places[*name]);
                 let error = frame_len(&[0x30, 0xFF, 0x7F], self.limits.packet_bytes_max)
