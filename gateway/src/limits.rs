@@ -59,7 +59,7 @@ pub const MUTATIONS_PER_MESSAGE_MAX: usize = 2048;
 pub const BROKER_DEADLINES_PER_TURN_MAX: usize = 64;
 /// Pause before a commit that the disk had no room for is tried again, ms.
 pub const COMMIT_RETRY_MS: u64 = 1_000;
-/// How often the status is published, ms.
+/// How often the status is published unless the config says otherwise, ms.
 pub const STATUS_INTERVAL_MS: u64 = 10_000;
 /// Pause after the system had no socket for a connection, ms.
 pub const ACCEPT_PAUSE_MS: u64 = 100;

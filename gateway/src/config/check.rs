@@ -86,6 +86,14 @@ impl Config {
             ),
         );
         check(
+            (100..=3_600_000).contains(&broker.status_interval.0),
+            Fault::at(
+                "broker.status_interval",
+                "out of range",
+                "choose 100ms to 1h",
+            ),
+        );
+        check(
             (1..=10_000).contains(&broker.connections_max),
             Fault::at(
                 "broker.connections_max",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::limits::STATUS_INTERVAL_MS;
 use crate::mapping::Mapping;
 
 mod check;
@@ -68,6 +69,8 @@ pub struct Broker {
     pub packet_bytes_max: Bytes,
     /// Sessions kept for clients that are away.
     pub sessions_max: u16,
+    /// How often the gateway says on `tidegate/<id>/status` how it is.
+    pub status_interval: Millis,
 }
 
 /// `[store]`
@@ -164,6 +167,7 @@ impl Default for Broker {
             connections_max: 256,
             packet_bytes_max: Bytes(64 * 1024),
             sessions_max: 512,
+            status_interval: Millis(STATUS_INTERVAL_MS),
         }
     }
 }

@@ -50,6 +50,7 @@ impl Config {
         engine::Settings {
             gateway: self.gateway.id.clone(),
             commit_interval_ms: self.store.commit_interval.0,
+            status_interval_ms: self.broker.status_interval.0,
             checkpoint_interval_ms: self.store.checkpoint_interval.0,
             checkpoint_bytes: self.store.checkpoint_bytes.0,
             publish_averages: self.pipeline.publish_averages,

@@ -26,7 +26,7 @@ use crate::clock::Moment;
 use crate::commit::Commit;
 use crate::forward::Forwarder;
 use crate::journal::{Entry, Position};
-use crate::limits::{BROKER_DEADLINES_PER_TURN_MAX, STATUS_INTERVAL_MS};
+use crate::limits::BROKER_DEADLINES_PER_TURN_MAX;
 use crate::machine::Machine;
 use crate::mapping::Mapping;
 use crate::messages::Message;
@@ -47,6 +47,8 @@ pub struct Settings {
     pub gateway: String,
     /// Longest wait of a reading until its commit begins, ms.
     pub commit_interval_ms: u64,
+    /// How often the status is published, ms.
+    pub status_interval_ms: u64,
     /// Longest time between checkpoints, ms.
     pub checkpoint_interval_ms: u64,
     /// Most journal between checkpoints, bytes.
@@ -304,7 +306,7 @@ impl Engine {
             self.apply(now, &Entry::Tick, out);
         }
         if self.status_due <= now.instant {
-            self.status_due = Instant(now.instant.0 + STATUS_INTERVAL_MS);
+            self.status_due = Instant(now.instant.0 + self.settings.status_interval_ms);
             self.publish_status(now, out);
         }
     }
