@@ -181,4 +181,5 @@ pub struct Usage {
     pub messages: u32,
     pub deliveries: u32,
     pub receipts: u32,
+    pub packet_ids: u32,
 }

@@ -225,8 +225,8 @@ impl Broker {
                 self.release_will(will, out);
             }
             (Farewell::Lost, Some(will)) if will.delay_s > 0 && expiry_s > 0 => {
-                let delay_s = will.delay_s.min(expiry_s);
-                entry.will_at = Some(later(now, u64::from(delay_s) * 1_000));
+                // If the session ends earlier it is published then.
+                entry.will_at = Some(later(now, u64::from(will.delay_s) * 1_000));
             }
             (Farewell::Lost, Some(_)) => self.publish_will(now, session, out),
             (Farewell::Lost, None) => {}

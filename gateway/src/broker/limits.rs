@@ -46,6 +46,15 @@ pub const USERS_MAX: usize = 65_536;
 /// Longest name that `%u` or `%c` in a rule is replaced by, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
+/// Packets of this size are always taken.
+const PACKET_BYTES_LEAST: usize = 128;
+
+/// What a remaining length of four bytes can say (2.1.4).
+const PACKET_BYTES_MOST: usize = 268_435_460;
+
+/// Client ids of this length are always taken `[MQTT-3.1.3-5]`.
+const CLIENT_ID_BYTES_LEAST: usize = 23;
+
 /// The bounds of one broker. Everything is allocated from these in [`super::Broker::new`], and
 /// [`super::Broker::memory_bytes`] sums it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +147,23 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The same, where the protocol and our own packets leave no choice brought into range.
+    pub(super) fn within_protocol(self) -> Self {
+        Self {
+            // A Receive Maximum of 0 does not exist; ids have 16 bits, and one has to be free.
+            inbound_inflight_max: self.inbound_inflight_max.max(1),
+            outbound_inflight_max: self.outbound_inflight_max.clamp(1, u16::MAX - 1),
+            packet_bytes_max: self
+                .packet_bytes_max
+                .clamp(PACKET_BYTES_LEAST, PACKET_BYTES_MOST),
+            // Keys of the durable state hold a client id or a filter.
+            client_id_bytes_max: self
+                .client_id_bytes_max
+                .clamp(CLIENT_ID_BYTES_LEAST, TOPIC_BYTES_MAX),
+            ..self
+        }
+    }
+
     /// Changes of the durable state that one call can cause at most: a CONNECT that takes a session over, publishes its
     /// will to all sessions there are, and ends it with all that it holds.
     pub const fn mutations_per_step_max(&self) -> usize {

@@ -22,7 +22,7 @@
 //! # Reading order
 //!
 //! `contract` (what passes between broker and caller); `packet` (bytes), `topic`, `auth`; `client` and `session` (who is
-//! here); `accept` → `receive` → `acknowledge` → `subscriptions` → `route` → `deliver` → `replay` → `leave` (a client's life); `router`, `retained`, `messages`, `receipts` (the tables); `durable`, `restore`
+//! here); `accept` → `admit` → `receive` → `acknowledge` → `subscriptions` → `route` → `deliver` → `replay` → `leave` (a client's life); `router`, `retained`, `messages`, `receipts` (the tables); `durable`, `restore`
 //! (what survives); `slab`, `index`, `blocks`, `deadlines`, `aliases` (what the tables are made of).
 
 mod contract;
@@ -35,6 +35,7 @@ pub mod limits;
 mod client;
 mod session;
 mod accept;
+mod admit;
 mod receive;
 mod acknowledge;
 mod subscriptions;
@@ -117,6 +118,7 @@ const RECORD_HEAD_BYTES: usize = 64;
 impl Broker {
     /// Reserves everything.
     pub fn new(limits: Limits) -> Self {
+        let limits = limits.within_protocol();
         let connections = usize::from(limits.connections_max);
         let subscriptions = limits.subscriptions_max as usize + limits.share_groups_max as usize;
         let packet = limits.packet_bytes_max;
@@ -255,6 +257,7 @@ impl Broker {
             messages: self.messages.len(),
             deliveries: self.deliveries.len(),
             receipts: self.receipts.owed.len(),
+            packet_ids: self.receipts.incoming.len(),
         }
     }
 

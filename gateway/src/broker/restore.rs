@@ -1,7 +1,7 @@
 //! Reads the durable state back at start.
 
 use core::fmt;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Broker, Instant, Outbound,
@@ -57,11 +57,11 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Where the numbers of the durable state are found now. Needed at start only.
+/// Where the numbers of the durable state are found now, in order, so that each start does the same. Needed at start only.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    sessions: HashMap<u32, u32>,
-    messages: HashMap<u64, u32>,
+    sessions: BTreeMap<u32, u32>,
+    messages: BTreeMap<u64, u32>,
 }
 
 impl Broker {

@@ -3,6 +3,8 @@
 //! A filter `a/+/b` is a path of three nodes. Matching walks all paths that fit a topic and visits no node twice, so its
 //! cost is bounded by the number of nodes, and is next to nothing where nobody subscribed.
 
+mod share;
+
 use super::{
     index::{HashIndex, hash},
     limits::TOPIC_LEVELS_MAX,
@@ -10,6 +12,7 @@ use super::{
     slab::{NONE, Slab},
     topic::Subscribed,
 };
+use share::Group;
 
 /// A table of the router is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +78,6 @@ impl Node {
             && self.subscribers == NONE
             && self.groups == NONE
     }
-}
-
-struct Group {
-    name: Box<str>,
-    next: u32,
-    members: u32,
-    count: u32,
-    /// The member whose turn it is.
-    turn: u32,
 }
 
 const ROOT: u32 = 0;
@@ -231,30 +225,6 @@ impl Router {
         self.visit(ROOT, Some(topic), topic.starts_with('$'), hits);
     }
 
-    /// The members of a group, beginning with the one whose turn it is; the turn passes on.
-    pub(super) fn take_turn(&mut self, group: u32) -> u32 {
-        let members = self.groups[group].members;
-        let turn = match self.groups[group].turn {
-            NONE => members,
-            turn => turn,
-        };
-        self.groups[group].turn = self.subscriptions[turn].after;
-        turn
-    }
-
-    /// The member of the group after this one, going round.
-    pub(super) fn next_member(&self, group: u32, member: u32) -> u32 {
-        match self.subscriptions[member].after {
-            NONE => self.groups[group].members,
-            after => after,
-        }
-    }
-
-    /// Members of a group.
-    pub(super) fn member_count(&self, group: u32) -> u32 {
-        self.groups[group].count
-    }
-
     /// Writes the filter of a subscription, `$share` head included, behind what stands in `out`.
     pub(super) fn write_filter(&self, number: u32, out: &mut Vec<u8>) {
         let subscription = &self.subscriptions[number];
@@ -345,17 +315,6 @@ impl Router {
             .try_fold(ROOT, |node, level| self.find_child(node, level))
     }
 
-    fn find_group(&self, node: u32, name: &str) -> Option<u32> {
-        let mut number = self.nodes[node].groups;
-        while let Some(group) = self.groups.get(number) {
-            if *group.name == *name {
-                return Some(number);
-            }
-            number = group.next;
-        }
-        None
-    }
-
     fn insert_nodes(&mut self, filter: &str) -> Result<u32, Full> {
         let mut node = ROOT;
         for level in filter.split('/') {
@@ -402,48 +361,6 @@ impl Router {
                 }
             }
             number = node.parent;
-        }
-    }
-
-    fn insert_group(&mut self, node: u32, name: &str) -> Result<u32, Full> {
-        if let Some(group) = self.find_group(node, name) {
-            return Ok(group);
-        }
-        let next = self.nodes[node].groups;
-        let group = Group {
-            name: Box::from(name),
-            next,
-            members: NONE,
-            count: 0,
-            turn: NONE,
-        };
-        let number = self.groups.insert(group).map_err(|_| Full)?;
-        self.nodes[node].groups = number;
-        Ok(number)
-    }
-
-    fn leave_group(&mut self, node: u32, number: u32, member: u32, after: u32) {
-        let group = &mut self.groups[number];
-        group.count -= 1;
-        if group.turn == member {
-            group.turn = after;
-        }
-        if group.count > 0 {
-            return;
-        }
-        let next = group.next;
-        self.groups.remove(number);
-        let mut link = self.nodes[node].groups;
-        if link == number {
-            self.nodes[node].groups = next;
-            return;
-        }
-        while let Some(group) = self.groups.get_mut(link) {
-            if group.next == number {
-                group.next = next;
-                return;
-            }
-            link = group.next;
         }
     }
 

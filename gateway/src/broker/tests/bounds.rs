@@ -1,7 +1,7 @@
 //! Every bound: who meets it is told so where the protocol can, it is counted, and the others are not touched.
 
 use super::script::{Row, Stage, check, small_limits};
-use crate::broker::{Broker, Counter, Limits};
+use crate::broker::{Broker, Counter, Instant, Limits, Qos, Routed};
 
 const TABLES_REFUSE_WHEN_FULL: &[Row<'_>] = &[
     (
@@ -264,6 +264,42 @@ fn retained_messages_beyond_one_step_follow_in_the_next() {
         &mut stage,
         "wait 2; a < 31 [ 'last' \"x\" ]; a < 31 [ 'last' \"x\" ]",
     );
+}
+
+#[test]
+fn the_caller_is_told_how_many_copies_there_are_and_what_was_not_retained() {
+    let mut stage = Stage::new(Limits {
+        retained_max: 1,
+        ..small_limits()
+    });
+    play(
+        &mut stage,
+        "a connects 4; a > 82 [ 0001 't' 00 '#' 00 '$share/g/t' 00 ]; a < 90 [ 0001 000000 ]",
+    );
+    let mut check =
+        |topic: &str, payload: &[u8], retain: bool, copies: u32, retained_refused: bool| {
+            let routed = stage.broker.publish(
+                Instant(1_000_000),
+                topic,
+                payload,
+                Qos::AtMostOnce,
+                retain,
+                &mut stage.tape,
+            );
+            assert_eq!(
+                routed,
+                Routed {
+                    copies,
+                    retained_refused
+                },
+                "{topic}"
+            );
+        };
+    check("t", b"x", false, 2, false);
+    check("u", b"x", true, 1, false);
+    check("v", b"x", true, 1, true);
+    check("v", b"", true, 1, false);
+    check("$t", b"x", false, 0, false);
 }
 
 #[test]

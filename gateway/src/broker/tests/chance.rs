@@ -129,6 +129,7 @@ fn check_usage(usage: Usage, idle: bool) -> Result<(), TestCaseError> {
             messages: 0,
             deliveries: 0,
             receipts: 0,
+            packet_ids: 0,
             ..usage
         };
         prop_assert_eq!(

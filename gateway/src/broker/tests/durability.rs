@@ -29,6 +29,10 @@ const STATE_SURVIVES: &[Row<'_>] = &[
         "a connects 5 keep; wait 1000000; a > c0 00; a < d0 00; crash; wait 99999; a connects 5 keep present; crash; wait 100000; a connects 5 keep",
     ),
     (
+        "a session whose client came back has its whole time again",
+        "a connects 5 keep; a lost; wait 60000; a connects 5 keep present; crash; wait 60000; a connects 5 keep present",
+    ),
+    (
         "a session that was away goes on expiring",
         "a connects 5 keep; a lost; wait 60000; crash; wait 39999; a connects 5 keep present; a lost; wait 60000; crash; wait 40000; a connects 5 keep",
     ),

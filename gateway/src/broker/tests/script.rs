@@ -20,6 +20,7 @@
 //! | `will TOPIC` | the engine was told of a will |
 //! | `count COUNTER N`, `state N` | so much was counted; so many keys are in the durable state |
 //! | `a oversize` | a packet above the limit begins |
+//! | `a rights USER` | its rights become those of this user, or none |
 //! | `a opens PLACE` | a socket is accepted at this place |
 //! | `stop` | the gateway stops |
 //!
@@ -205,6 +206,15 @@ impl Stage {
 
     fn step_of_client(&mut self, step: &str, words: &[&str]) -> Result<(), String> {
         match words {
+            [name, "rights", user] => {
+                let (now, id) = (self.now, self.places[*name]);
+                let credentials = auth::Credentials::parse(ROLES).expect("the roles are valid");
+                let rights = credentials
+                    .find(user)
+                    .map(|(_, rights)| rights)
+                    .ok_or(Refusal::NotAuthorized);
+                self.broker.replace_rights(now, id, rights, &mut self.tape);
+            }
             [name, "oversize"] => {
                 let (now, id) = (self.now, self.places[*name]);
                 let error = frame_len(&[0x30, 0xFF, 0x7F], self.limits.packet_bytes_max)

@@ -109,7 +109,7 @@ const SESSIONS_FOLLOW_5: &[Row<'_>] = &[
     ),
     (
         "5: [MQTT-3.3.2-5] a message that expired while queued is not sent",
-        "a connects 5 keep; a > 82 [ 0001 [ ] 't' 01 ]; a < 90 [ 0001 [ ] 01 ]; a lost; b connects 5; b > 32 [ 't' 0001 [ 02 00000005 ] \"x\" ]; b < 40 [ 0001 ]; b > 32 [ 't' 0002 [ 02 00000010 ] \"y\" ]; b < 40 [ 0002 ]; wait 6000; a connects 5 keep present; a < 32 [ 't' 0001 [ 02 0000000a ] \"y\" ]",
+        "a connects 5 keep; a > 82 [ 0001 [ ] 't' 01 ]; a < 90 [ 0001 [ ] 01 ]; a lost; b connects 5; b > 32 [ 't' 0001 [ 02 00000005 ] \"x\" ]; b < 40 [ 0001 ]; b > 32 [ 't' 0002 [ 02 00000010 ] \"y\" ]; b < 40 [ 0002 ]; wait 6000; a connects 5 keep present; count dropped_expired 1; a < 32 [ 't' 0001 [ 02 0000000a ] \"y\" ]",
     ),
     (
         "5: the client's Receive Maximum holds",
@@ -118,6 +118,13 @@ const SESSIONS_FOLLOW_5: &[Row<'_>] = &[
     (
         "5: the client's Receive Maximum holds for what is sent again",
         "a connects 5 keep; a > 82 [ 0001 [ ] 't' 01 ]; a < 90 [ 0001 [ ] 01 ]; gateway t 1 0 1; gateway t 1 0 2; a < 32 [ 't' 0001 [ ] \"1\" ]; a < 32 [ 't' 0002 [ ] \"2\" ]; a lost; a open; a > 10 [ 'MQTT' 05 00 0000 [ 11 00000064 21 0001 ] 'a' ]; a < 20 [ 01 00 [ 21 0004 27 00001000 22 0004 ] ]; a < 3a [ 't' 0001 [ ] \"1\" ]; a > 40 [ 0001 ]; a < 3a [ 't' 0002 [ ] \"2\" ]",
+    ),
+    (
+        "5: new rights end the subscriptions they do not cover",
+        "a open; a > 10 [ 'MQTT' 05 02 0000 [ ] 'c1' ]; a < 20 [ 00 00 [ 21 0004 27 00001000 22 0004 ] ]
+         a > 82 [ 0001 [ ] '#' 00 'alerts/c1/x' 00 ]; a < 90 [ 0001 [ ] 00 00 ]; a rights limited; count subscribes_denied 1
+         gateway other 0 0 1; gateway alerts/c1/x 0 0 2; a < 30 [ 'alerts/c1/x' [ ] \"2\" ]
+         a > 32 [ 'other' 0001 [ ] ]; a < 40 [ 0001 87 ]; a rights nobody; a < e0 [ 87 ]; a closed",
     ),
     (
         "5: rights that are gone take their subscriptions along",

@@ -1,0 +1,241 @@
+//! From the decision on a CONNECT to a session: rights, take-over, CONNACK.
+
+use super::{
+    Broker, ConnectionId, Instant, Outbound,
+    accept::Refused,
+    auth::Rights,
+    client::{Pending, State},
+    counters::Counter,
+    packet::{self, Connack, Version},
+    reason::{ReasonCode, Refusal},
+};
+
+impl Broker {
+    /// The decision on a CONNECT: what the client may do, or why it may not come in.
+    pub fn handle_authenticated(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        decision: Result<Rights, Refusal>,
+        out: &mut impl Outbound,
+    ) {
+        let Some(index) = self.find_client(connection) else {
+            return;
+        };
+        let state = core::mem::replace(&mut self.client_mut(index).state, State::Opened);
+        let State::Deciding(pending) = state else {
+            self.client_mut(index).state = state;
+            return;
+        };
+        match decision
+            .map_err(|refusal| (refusal.reason(), ""))
+            .and_then(|rights| self.admit(&pending, rights))
+        {
+            Ok(rights) => self.open_session(now, index, *pending, rights, out),
+            Err((reason, text)) => {
+                self.release_will(pending.will, out);
+                self.refuse_connect(now, index, reason, text, out);
+            }
+        }
+    }
+
+    /// The rights of a client have changed: its subscriptions are held against the new ones, and without any it has to go.
+    pub fn replace_rights(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        rights: Result<Rights, Refusal>,
+        out: &mut impl Outbound,
+    ) {
+        let Some(index) = self.find_client(connection) else {
+            return;
+        };
+        if !self.client(index).is_connected() {
+            return;
+        }
+        match rights {
+            Ok(rights) => {
+                self.client_mut(index).rights = Some(rights);
+                self.prune_subscriptions(self.client(index).session, out);
+            }
+            Err(refusal) => self.refuse(now, index, refusal.reason(), "", out),
+        }
+    }
+
+    fn admit(&mut self, pending: &Pending, rights: Rights) -> Result<Rights, Refused> {
+        if let Some(will) = pending.will {
+            let mut scratch = core::mem::take(&mut self.scratch);
+            let topic = self.messages.read_topic(will.message, &mut scratch);
+            let allowed = rights.may_publish(&pending.client_id, topic);
+            self.scratch = scratch;
+            if !allowed {
+                self.counters.add(Counter::PublishDenied);
+                return Err((
+                    ReasonCode::NotAuthorized,
+                    "no right to publish to the will's topic",
+                ));
+            }
+        }
+        match self.sessions.find(&pending.client_id) {
+            Some(session) if self.sessions[session].user != *rights.user() => {
+                self.counters.add(Counter::ForeignClientId);
+                Err((
+                    ReasonCode::NotAuthorized,
+                    "this client id belongs to another user",
+                ))
+            }
+            Some(_) => Ok(rights),
+            None if self.sessions.len() >= self.limits.sessions_max => {
+                self.counters.add(Counter::SessionsFull);
+                Err((
+                    ReasonCode::QuotaExceeded,
+                    "the table of sessions is full; try later",
+                ))
+            }
+            None => Ok(rights),
+        }
+    }
+
+    fn open_session(
+        &mut self,
+        now: Instant,
+        index: u16,
+        mut pending: Pending,
+        rights: Rights,
+        out: &mut impl Outbound,
+    ) {
+        let mut found = self.sessions.find(&pending.client_id);
+        if let Some(session) = found {
+            if let Some(before) = self.sessions[session].client {
+                self.counters.add(Counter::TakenOver);
+                self.refuse(now, before, ReasonCode::SessionTakenOver, "", out); // [MQTT-3.1.4-3]
+            }
+            found = self.sessions.find(&pending.client_id);
+            if let Some(session) = found.filter(|_| pending.clean_start) {
+                self.end_session(now, session, out); // [MQTT-3.1.2-4]
+                found = None;
+            }
+        }
+        let expiry_s = pending
+            .session_expiry_s
+            .min(self.limits.session_expiry_s_max);
+        let session_present = found.is_some();
+        let session = match found {
+            Some(session) => session,
+            None => {
+                let client_id = core::mem::take(&mut pending.client_id);
+                match self
+                    .sessions
+                    .insert(client_id, rights.user().clone(), expiry_s)
+                {
+                    Some(session) => session,
+                    None => {
+                        self.release_will(pending.will, out);
+                        self.refuse_connect(
+                            now,
+                            index,
+                            ReasonCode::QuotaExceeded,
+                            "the table of sessions is full",
+                            out,
+                        );
+                        return;
+                    }
+                }
+            }
+        };
+        self.bind(now, index, session, &pending, rights, out);
+        self.send_connack(index, &pending, session_present, expiry_s, out);
+        if session_present {
+            self.prune_subscriptions(session, out);
+            self.advance(now, session, out);
+        }
+    }
+
+    fn bind(
+        &mut self,
+        now: Instant,
+        index: u16,
+        session: u32,
+        pending: &Pending,
+        rights: Rights,
+        out: &mut impl Outbound,
+    ) {
+        let expiry_s = pending
+            .session_expiry_s
+            .min(self.limits.session_expiry_s_max);
+        let kept = self.sessions[session].is_durable();
+        let entry = &mut self.sessions[session];
+        entry.client = Some(index);
+        entry.expiry_s = expiry_s;
+        (entry.ends_at, entry.will_at) = (None, None);
+        entry.resend = entry.inflight.head();
+        let will_before = core::mem::replace(&mut entry.will, pending.will);
+        let owner = self.session_owner(session);
+        self.deadlines.set(owner, None);
+        self.release_will(will_before, out); // it came back before the delay was over [MQTT-3.1.3-9]
+        match (kept, expiry_s > 0) {
+            (_, true) => self.persist_session(session, out),
+            (true, false) => self.forget_session(session, out),
+            (false, false) => {}
+        }
+        let wants_aliases = self.client(index).version == Version::V5;
+        let aliases_in = if wants_aliases {
+            self.aliases.lend()
+        } else {
+            None
+        };
+        let aliases_out = if self.client(index).aliases_max > 0 {
+            self.aliases.lend()
+        } else {
+            None
+        };
+        let keep_alive_s = self.keep_alive_s(index, pending.keep_alive_s);
+        let client = self.client_mut(index);
+        client.state = State::Connected;
+        client.session = session;
+        client.rights = Some(rights);
+        client.silence_ms_max = u64::from(keep_alive_s) * 1_500;
+        client.heard = now;
+        (client.aliases_in, client.aliases_out) = (aliases_in, aliases_out);
+        let due = client.due();
+        self.deadlines.set(usize::from(index), due);
+        self.counters.add(Counter::Connected);
+    }
+
+    /// The keep-alive in force. A v5 client can be told a shorter one `[MQTT-3.2.2-21]`; 0 stays "none".
+    fn keep_alive_s(&self, index: u16, asked: u16) -> u16 {
+        match self.client(index).version {
+            Version::V5 => asked.min(self.limits.keep_alive_s_max),
+            Version::V311 => asked,
+        }
+    }
+
+    fn send_connack(
+        &mut self,
+        index: u16,
+        pending: &Pending,
+        session_present: bool,
+        expiry_s: u32,
+        out: &mut impl Outbound,
+    ) {
+        let client = self.client(index);
+        let keep_alive_s = self.keep_alive_s(index, pending.keep_alive_s);
+        let connack = Connack {
+            session_present,
+            session_expiry_s: (expiry_s != pending.session_expiry_s).then_some(expiry_s),
+            receive_max: self.limits.inbound_inflight_max,
+            packet_bytes_max: self.limits.packet_bytes_max as u32,
+            aliases_max: if client.aliases_in.is_some() {
+                self.aliases.per_table()
+            } else {
+                0
+            },
+            keep_alive_s: (keep_alive_s != pending.keep_alive_s).then_some(keep_alive_s),
+            assigned_client_id: pending
+                .assigned
+                .then(|| &*self.sessions[client.session].client_id),
+        };
+        let bytes = packet::connack(client.version, &connack);
+        self.send(index, &[bytes.as_slice()], out);
+    }
+}
