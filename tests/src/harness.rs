@@ -81,6 +81,10 @@ impl Gateway {
     ///
     /// # Panics
     /// If the config of this module is wrong.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test ends where its own config is wrong"
+    )]
     pub fn connected(sink: &mut Sink) -> Self {
         let source = Source {
             path: "harness.toml".into(),
@@ -184,7 +188,7 @@ impl Gateway {
         );
         self.settle(sink);
         if sink.unreported > 4096 {
-            let bytes = std::mem::take(&mut sink.unreported);
+            let bytes = core::mem::take(&mut sink.unreported);
             self.tell(
                 Event::Drained {
                     connection: self.connection,

@@ -41,13 +41,13 @@ pub fn home_paths(files: &[Source]) -> Vec<Finding> {
     )
 }
 
-/// Every Rust file but a module's `tests.rs` begins with the sentence that says what it is for; so does every public inline module.
+/// Every Rust file but the tests inside of a crate begins with the sentence that says what it is for; so does every public inline module.
 #[must_use]
 pub fn modules_without_doc(files: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in files
         .iter()
-        .filter(|file| file.is_rust() && !file.path.ends_with("/tests.rs"))
+        .filter(|file| file.is_rust() && !is_inner_test(file))
     {
         if !file.text.lines().next().is_some_and(is_doc_sentence) {
             findings.push(Finding::new(
@@ -70,6 +70,11 @@ pub fn modules_without_doc(files: &[Source]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Tests that are modules of the crate which they test.
+fn is_inner_test(file: &Source) -> bool {
+    file.is_test() && file.path.contains("/src/")
 }
 
 fn is_doc_sentence(line: &str) -> bool {
