@@ -46,7 +46,7 @@ const LONG_FILES: &[Exception] = &[Exception {
 const LONG_FUNCTIONS: &[Exception] = &[];
 
 /// What runs the commands of the README.
-const SCRIPTS: &[&str] = &["test", ".ci/run"];
+const SCRIPTS: &[&str] = &["test", "tests/readme/run"];
 
 static TREE: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
