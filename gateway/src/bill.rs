@@ -5,11 +5,11 @@
 use core::fmt;
 
 use crate::broker;
+use crate::commit::COMMIT_BYTES;
 use crate::config::Config;
 use crate::limits::{
-    ACKS_PENDING_MAX, AUTHENTICATION_BYTES, CHUNK_BYTES_MAX, COMMITS_MAX, DELIVERIES_MAX,
-    EVENTS_MAX, LARGE_BYTES_MAX, MUTATION_BYTES_PER_COMMIT_MAX, MUTATIONS_PER_COMMIT_MAX,
-    OUTBOX_BYTES_PER_COMMIT_MAX, OUTBOX_ROWS_PER_COMMIT_MAX, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
+    ACKS_PENDING_MAX, AUTHENTICATION_BYTES, COMMITS_MAX, DELIVERIES_MAX, EVENTS_MAX,
+    LARGE_BYTES_MAX, MUTATION_STEPS_PER_COMMIT, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
     TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES,
 };
 use crate::machine;
@@ -37,8 +37,10 @@ impl Bill {
     pub fn new(config: &Config) -> Self {
         let limits = config.broker_limits();
         let connections = usize::from(config.broker.connections_max);
+        let per_connection = RECEIVE_BUFFER_BYTES + limits.send_buffer_bytes_max + TASK_BYTES;
         let machine = machine::memory_bytes(&config.sizes());
         let store = config.store_settings();
+        let mutations = config.mutation_step().times(MUTATION_STEPS_PER_COMMIT);
         let lines = vec![
             Line {
                 what: "code, libraries, thread stacks",
@@ -75,7 +77,7 @@ impl Bill {
             },
             Line {
                 what: "commits: one gathers, one at the disk",
-                bytes: COMMITS_MAX * COMMIT_BYTES,
+                bytes: COMMITS_MAX * (COMMIT_BYTES + mutations.memory_bytes()),
             },
             Line {
                 what: "checkpoint being written",
@@ -100,13 +102,8 @@ impl Bill {
     }
 }
 
-/// One commit's buffers.
-const COMMIT_BYTES: usize = CHUNK_BYTES_MAX
-    + OUTBOX_BYTES_PER_COMMIT_MAX
-    + 48 * OUTBOX_ROWS_PER_COMMIT_MAX
-    + MUTATION_BYTES_PER_COMMIT_MAX
-    + 40 * MUTATIONS_PER_COMMIT_MAX;
-
+/// What the task of a connection and its socket take.
+const TASK_BYTES: usize = 2048;
 /// What SQLite takes beside its pages: statements, the index of the write-ahead log.
 const STORE_BYTES: usize = 1 << 20;
 const _: () = assert!(store::STACK_BYTES <= STORE_BYTES);

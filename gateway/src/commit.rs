@@ -2,10 +2,7 @@
 //!
 //! A commit's buffers are taken once and used again: the box goes to the store and comes back empty.
 
-use crate::limits::{
-    CHUNK_BYTES_MAX, MUTATION_BYTES_PER_COMMIT_MAX, MUTATIONS_PER_COMMIT_MAX,
-    OUTBOX_BYTES_PER_COMMIT_MAX, OUTBOX_ROWS_PER_COMMIT_MAX,
-};
+use crate::limits::{CHUNK_BYTES_MAX, OUTBOX_BYTES_PER_COMMIT_MAX, OUTBOX_ROWS_PER_COMMIT_MAX};
 use crate::outbox::{LANES, Lane, Sequence};
 
 /// The commit has no room; nothing was added.
@@ -56,6 +53,7 @@ pub struct Commit {
     row_bytes: Vec<u8>,
     mutations: Vec<MutationSpan>,
     mutation_bytes: Vec<u8>,
+    room: MutationRoom,
     /// State of the machine behind the chunk's last entry, with the position of the next one.
     pub checkpoint: Option<(u64, Vec<u8>)>,
     /// Rows up to these are in Kafka and may go.
@@ -82,15 +80,50 @@ struct MutationSpan {
     value_len: Option<usize>,
 }
 
-impl Default for Commit {
-    fn default() -> Self {
+/// Room for changes of the broker's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MutationRoom {
+    /// Changes.
+    pub count: usize,
+    /// Bytes of keys and values.
+    pub bytes: usize,
+}
+
+impl MutationRoom {
+    /// Room for `factor` times as much.
+    #[must_use]
+    pub const fn times(self, factor: usize) -> Self {
         Self {
+            count: self.count * factor,
+            bytes: self.bytes * factor,
+        }
+    }
+
+    /// Memory that this much room takes, bytes.
+    #[must_use]
+    pub const fn memory_bytes(self) -> usize {
+        self.bytes + self.count * size_of::<MutationSpan>()
+    }
+}
+
+/// Memory that a commit takes beside the room for the broker's state, bytes.
+pub const COMMIT_BYTES: usize = CHUNK_BYTES_MAX
+    + OUTBOX_BYTES_PER_COMMIT_MAX
+    + OUTBOX_ROWS_PER_COMMIT_MAX * size_of::<RowSpan>()
+    + size_of::<Commit>();
+
+impl Commit {
+    /// An empty commit with room for changes of the broker's state; the only allocation.
+    #[must_use]
+    pub fn new(room: MutationRoom) -> Self {
+        Self {
+            room,
             position: 0,
             journal: Vec::with_capacity(CHUNK_BYTES_MAX),
             rows: Vec::with_capacity(OUTBOX_ROWS_PER_COMMIT_MAX),
             row_bytes: Vec::with_capacity(OUTBOX_BYTES_PER_COMMIT_MAX),
-            mutations: Vec::with_capacity(MUTATIONS_PER_COMMIT_MAX),
-            mutation_bytes: Vec::with_capacity(MUTATION_BYTES_PER_COMMIT_MAX),
+            mutations: Vec::with_capacity(room.count),
+            mutation_bytes: Vec::with_capacity(room.bytes),
             checkpoint: None,
             trim_outbox: [None; LANES],
             epoch: None,
@@ -132,7 +165,9 @@ impl Commit {
         };
         let value_bytes = value.unwrap_or_default();
         let len = key.len() + value_bytes.len();
-        if self.mutations.len() == MUTATIONS_PER_COMMIT_MAX || self.mutation_bytes_left() < len {
+        if self.mutations.len() == self.room.count
+            || self.room.bytes - self.mutation_bytes.len() < len
+        {
             return Err(Full);
         }
         self.mutations.push(MutationSpan {
@@ -187,16 +222,13 @@ impl Commit {
         OUTBOX_ROWS_PER_COMMIT_MAX - self.rows.len()
     }
 
-    /// Bytes left for changes of the broker's state.
+    /// What is left for changes of the broker's state.
     #[must_use]
-    pub fn mutation_bytes_left(&self) -> usize {
-        MUTATION_BYTES_PER_COMMIT_MAX - self.mutation_bytes.len()
-    }
-
-    /// Changes of the broker's state left.
-    #[must_use]
-    pub fn mutations_left(&self) -> usize {
-        MUTATIONS_PER_COMMIT_MAX - self.mutations.len()
+    pub fn mutation_room(&self) -> MutationRoom {
+        MutationRoom {
+            count: self.room.count - self.mutations.len(),
+            bytes: self.room.bytes - self.mutation_bytes.len(),
+        }
     }
 
     /// Whether there is nothing to make durable.
@@ -228,6 +260,11 @@ impl Commit {
 mod tests {
     use super::*;
 
+    const ROOM: MutationRoom = MutationRoom {
+        count: 100,
+        bytes: 4096,
+    };
+
     fn row(bytes: &[u8]) -> SealedRow<'_> {
         SealedRow {
             lane: Lane::Telemetry,
@@ -240,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_was_pushed_comes_out_in_order() {
-        let mut commit = Commit::default();
+        let mut commit = Commit::new(ROOM);
         assert!(commit.is_empty());
         let mutations = [
             Mutation::Put {
@@ -266,13 +303,13 @@ mod tests {
 
     #[test]
     fn a_full_commit_refuses_and_keeps_what_it_has() {
-        let mut commit = Commit::default();
+        let mut commit = Commit::new(ROOM);
         let large = vec![0; OUTBOX_BYTES_PER_COMMIT_MAX / 2 - "edge-1".len()];
         assert_eq!(commit.push_row(&row(&large)), Ok(()));
         assert_eq!(commit.push_row(&row(&large)), Ok(()));
         assert_eq!(commit.push_row(&row(b"")), Err(Full));
         assert_eq!(commit.rows().len(), 2);
-        let value = vec![0; MUTATION_BYTES_PER_COMMIT_MAX];
+        let value = vec![0; ROOM.bytes];
         assert_eq!(
             commit.push_mutation(&Mutation::Put {
                 key: b"k",

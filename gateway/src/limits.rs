@@ -31,10 +31,11 @@ pub const CHUNK_BYTES_MAX: usize = 512 * 1024;
 pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 2 * 1024 * 1024;
 /// Sealed batches and alerts that one commit carries.
 pub const OUTBOX_ROWS_PER_COMMIT_MAX: usize = 4 * 1024;
-/// Bytes of broker state (retained messages, sessions) that one commit carries.
-pub const MUTATION_BYTES_PER_COMMIT_MAX: usize = 512 * 1024;
-/// Changes of broker state that one commit carries.
-pub const MUTATIONS_PER_COMMIT_MAX: usize = 8 * 1024;
+/// Room for changes of broker state in one commit, as a multiple of the most that one packet causes: two for
+/// packets of clients, the rest for what cannot wait (connections that end, deadlines).
+pub const MUTATION_STEPS_PER_COMMIT: usize = 4;
+/// A packet is handled only where this many steps are left.
+pub const MUTATION_STEPS_KEPT: usize = 2;
 /// Room in the outbox arena that one entry may need: a batch of each kind, the alerts and summaries it causes.
 pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 1024 * 1024;
 /// Rows that one entry may seal: alerts of all sensors that are due, and their batches.
@@ -53,8 +54,6 @@ pub const DELIVERIES_PER_CLIENT: usize = 512;
 /// Passwords that wait to be checked, 80 ms each; more are told to come again.
 pub const AUTHENTICATIONS_MAX: usize = 32;
 
-/// Changes of broker state that one message may cause: retained, and queued for sessions that are away.
-pub const MUTATIONS_PER_MESSAGE_MAX: usize = 2048;
 /// Deadlines of clients and sessions served before an event; the rest are served with the next.
 pub const BROKER_DEADLINES_PER_TURN_MAX: usize = 64;
 /// Pause before a commit that the disk had no room for is tried again, ms.

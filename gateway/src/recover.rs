@@ -6,7 +6,7 @@ use pipeline::Plan;
 use wire::{Alert, SensorName, Summary};
 
 use crate::broker::Broker;
-use crate::commit::{Commit, SealedRow};
+use crate::commit::{Commit, MutationRoom, SealedRow};
 use crate::engine::Restored;
 use crate::journal::{ChunkReader, Malformed, Position};
 use crate::machine::{Effects, Machine, Sizes, StateError};
@@ -182,7 +182,7 @@ impl Effects for Lacking<'_> {
             .last_mut()
             .is_some_and(|commit| commit.push_row(row).is_ok());
         if !pushed {
-            let mut commit = Commit::default();
+            let mut commit = Commit::new(MutationRoom::default());
             let fits = commit.push_row(row);
             debug_assert!(fits.is_ok(), "an empty commit holds any row");
             self.commits.push(commit);

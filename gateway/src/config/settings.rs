@@ -7,6 +7,7 @@ use pipeline::Plan;
 
 use super::{Config, KafkaMode};
 use crate::broker;
+use crate::commit::MutationRoom;
 use crate::engine;
 use crate::machine::Sizes;
 use crate::store;
@@ -44,6 +45,16 @@ impl Config {
         }
     }
 
+    /// The most that one packet changes of the broker's state.
+    #[must_use]
+    pub fn mutation_step(&self) -> MutationRoom {
+        let limits = self.broker_limits();
+        MutationRoom {
+            count: limits.mutations_per_step_max(),
+            bytes: limits.mutation_bytes_per_step_max(),
+        }
+    }
+
     /// For the engine.
     #[must_use]
     pub fn engine_settings(&self, seed: u64) -> engine::Settings {
@@ -55,6 +66,7 @@ impl Config {
             checkpoint_bytes: self.store.checkpoint_bytes.0,
             publish_averages: self.pipeline.publish_averages,
             forward: !self.kafka.bootstrap.is_empty(),
+            mutation_step: self.mutation_step(),
             seed,
         }
     }

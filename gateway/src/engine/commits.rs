@@ -5,11 +5,11 @@
 
 use pipeline::{Instant, Now};
 
-use crate::commit::{Commit, Full, Mutation, SealedRow};
+use crate::commit::{Commit, Full, Mutation, MutationRoom, SealedRow};
 use crate::journal::{ChunkWriter, ENTRY_BYTES_MAX, Entry, Position};
 use crate::limits::{
-    CHUNK_BYTES_MAX, COMMIT_RETRY_MS, MUTATIONS_PER_MESSAGE_MAX, OUTBOX_BYTES_PER_ENTRY_MAX,
-    OUTBOX_ROWS_PER_ENTRY_MAX, READINGS_PER_MESSAGE_MAX,
+    CHUNK_BYTES_MAX, COMMIT_RETRY_MS, MUTATION_STEPS_KEPT, MUTATION_STEPS_PER_COMMIT,
+    OUTBOX_BYTES_PER_ENTRY_MAX, OUTBOX_ROWS_PER_ENTRY_MAX, READINGS_PER_MESSAGE_MAX,
 };
 use crate::outbox::{LANES, Sequence};
 
@@ -28,6 +28,7 @@ pub(super) struct Commits {
     since: Option<Instant>,
     disk: Disk,
     interval_ms: u64,
+    step: MutationRoom,
     overflowed: bool,
 }
 
@@ -50,15 +51,17 @@ pub(super) enum Due {
 }
 
 impl Commits {
-    pub(super) fn new(next: Position, interval_ms: u64) -> Self {
-        let disk = Disk::Idle(Box::default());
+    /// `step` is the most that one packet changes of the broker's state.
+    pub(super) fn new(next: Position, interval_ms: u64, step: MutationRoom) -> Self {
+        let commit = || Box::new(Commit::new(step.times(MUTATION_STEPS_PER_COMMIT)));
         Self {
-            gathering: Box::default(),
+            gathering: commit(),
             chunk: None,
             next,
             since: None,
-            disk,
+            disk: Disk::Idle(commit()),
             interval_ms,
+            step,
             overflowed: false,
         }
     }
@@ -78,14 +81,19 @@ impl Commits {
         self.since.is_none() && matches!(self.disk, Disk::Idle(_))
     }
 
-    /// Whether the whole of any message fits, with all that may follow from it.
-    pub(super) fn has_room(&self, message_bytes: usize) -> bool {
+    /// Whether all fits that a message's readings, or a deadline of the pipeline, may lead to.
+    pub(super) fn has_room(&self) -> bool {
         let commit = &self.gathering;
         CHUNK_BYTES_MAX - commit.journal.len() > CHUNK_BYTES_PER_MESSAGE_MAX
             && commit.row_bytes_left() > OUTBOX_BYTES_PER_ENTRY_MAX
             && commit.rows_left() > OUTBOX_ROWS_PER_ENTRY_MAX
-            && commit.mutations_left() > MUTATIONS_PER_MESSAGE_MAX
-            && commit.mutation_bytes_left() > MUTATIONS_PER_MESSAGE_MAX * 64 + 2 * message_bytes
+    }
+
+    /// Whether all fits that a packet may change of the broker's state.
+    pub(super) fn has_mutation_room(&self) -> bool {
+        let left = self.gathering.mutation_room();
+        let kept = self.step.times(MUTATION_STEPS_KEPT);
+        left.count >= kept.count && left.bytes >= kept.bytes
     }
 
     /// Writes an entry into the gathering chunk.
@@ -178,6 +186,8 @@ impl Commits {
 
     /// Half a chunk: waiting longer would only make it overflow.
     fn is_large(&self) -> bool {
-        self.gathering.journal.len() > CHUNK_BYTES_MAX / 2 || !self.has_room(0)
+        self.gathering.journal.len() > CHUNK_BYTES_MAX / 2
+            || !self.has_room()
+            || !self.has_mutation_room()
     }
 }

@@ -24,6 +24,7 @@ use rand_pcg::Pcg64;
 use crate::broker::{Broker, ConnectionId, Inbound, Publish, Qos, ReasonCode, TopicBuffer};
 use crate::clock::Moment;
 use crate::commit::Commit;
+use crate::commit::MutationRoom;
 use crate::forward::Forwarder;
 use crate::journal::{Entry, Position};
 use crate::limits::BROKER_DEADLINES_PER_TURN_MAX;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub publish_averages: bool,
     /// Whether rows are forwarded at all.
     pub forward: bool,
+    /// The most that one packet changes of the broker's state.
+    pub mutation_step: MutationRoom,
     /// Seed of what is left to chance.
     pub seed: u64,
 }
@@ -141,7 +144,11 @@ impl Engine {
             untold: Some(Untold::Boot),
             broker,
             mapping,
-            commits: Commits::new(restored.next, settings.commit_interval_ms),
+            commits: Commits::new(
+                restored.next,
+                settings.commit_interval_ms,
+                settings.mutation_step,
+            ),
             acks: Acks::new(),
             checkpoints: Checkpoints {
                 due: Instant(now.0 + settings.checkpoint_interval_ms),
@@ -196,7 +203,7 @@ impl Engine {
     /// When [`Event::Timeout`] is due, in the process's monotonic time, ms.
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {
-        let machine = self.machine.deadline().filter(|_| self.commits.has_room(0));
+        let machine = self.machine.deadline().filter(|_| self.commits.has_room());
         [
             machine,
             self.broker.deadline(),
@@ -210,13 +217,13 @@ impl Engine {
         .map(|instant| self.timeline.monotonic_ms(instant))
     }
 
-    /// Whether the packet can be handled now. A message has to wait while the commit that gathers has no
-    /// room for all that may follow from it; everything else is always taken.
+    /// Whether the packet can be handled now. It waits while the commit that gathers has no room for all that
+    /// may follow from it.
     #[must_use]
     pub fn accepts(&self, connection: ConnectionId, packet: &[u8]) -> bool {
         self.broker.accepts(connection, packet)
-            && (!is_publish(packet)
-                || (self.commits.has_room(packet.len()) && !self.acks.is_full()))
+            && self.commits.has_mutation_room()
+            && (!is_publish(packet) || (self.commits.has_room() && !self.acks.is_full()))
     }
 
     /// Whether the broker's state in memory is no longer the one on disk: the process must start anew.
@@ -301,7 +308,7 @@ impl Engine {
             .machine
             .deadline()
             .is_some_and(|due| due <= now.instant)
-            && self.commits.has_room(0)
+            && self.commits.has_room()
         {
             self.apply(now, &Entry::Tick, out);
         }

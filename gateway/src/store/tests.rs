@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::schema::{MIGRATIONS, PAGE_BYTES, connect, migrate};
 use super::*;
+use crate::commit::MutationRoom;
 use crate::commit::{Mutation, SealedRow};
 use crate::outbox::Sequences;
 
@@ -89,8 +90,15 @@ fn start_in(dir: &Path) -> Running {
     Running::start(open_in(dir).1)
 }
 
+fn new_commit() -> Commit {
+    Commit::new(MutationRoom {
+        count: 64,
+        bytes: 16 * 1024,
+    })
+}
+
 fn chunk(position: u64, journal: &[u8]) -> Commit {
-    let mut commit = Commit::default();
+    let mut commit = new_commit();
     commit.position = position;
     commit.journal.extend_from_slice(journal);
     commit
@@ -112,7 +120,7 @@ fn with_rows(mut commit: Commit, lane: Lane, sequences: core::ops::RangeInclusiv
 }
 
 fn trim(lane: Lane, sequence: u64) -> Commit {
-    let mut commit = Commit::default();
+    let mut commit = new_commit();
     commit.trim_outbox[lane.index()] = Some(Sequence(sequence));
     commit
 }
@@ -236,12 +244,12 @@ fn what_was_committed_is_there_without_a_close() {
 fn rows_come_in_the_order_of_their_lane() {
     let dir = TempDir::new().expect("a directory");
     let mut running = start_in(dir.path());
-    let commit = with_rows(Commit::default(), Lane::Telemetry, 300..=302);
+    let commit = with_rows(new_commit(), Lane::Telemetry, 300..=302);
     running
         .commit(with_rows(commit, Lane::Alert, 299..=299))
         .expect("durable");
     running
-        .commit(with_rows(Commit::default(), Lane::Aggregate, 303..=304))
+        .commit(with_rows(new_commit(), Lane::Aggregate, 303..=304))
         .expect("durable");
     assert_eq!(running.load_sequences(Lane::Alert), [299]);
     assert!(running.load_sequences(Lane::Gap).is_empty());
@@ -264,7 +272,7 @@ fn a_load_stops_at_its_bytes_but_gives_at_least_one_row() {
     let dir = TempDir::new().expect("a directory");
     let mut running = start_in(dir.path());
     running
-        .commit(with_rows(Commit::default(), Lane::Telemetry, 1..=5))
+        .commit(with_rows(new_commit(), Lane::Telemetry, 1..=5))
         .expect("durable");
     let row_bytes = "edge-1".len() + "batch 1".len();
     let loaded = |bytes_max| running.load(Lane::Telemetry, 0, bytes_max, 99).len();
@@ -300,7 +308,7 @@ fn rows_that_a_replay_makes_again_are_taken_once() {
 fn rows_that_were_sent_are_trimmed_in_their_lane_only() {
     let dir = TempDir::new().expect("a directory");
     let mut running = start_in(dir.path());
-    let commit = with_rows(Commit::default(), Lane::Telemetry, 1..=4);
+    let commit = with_rows(new_commit(), Lane::Telemetry, 1..=4);
     running
         .commit(with_rows(commit, Lane::Aggregate, 5..=6))
         .expect("durable");
@@ -331,7 +339,7 @@ fn the_journal_is_kept_from_the_older_of_two_checkpoints_on() {
         .expect("durable");
     running.commit(chunk(40, b"ten entries")).expect("durable");
     running
-        .commit(with_checkpoint(Commit::default(), 50))
+        .commit(with_checkpoint(new_commit(), 50))
         .expect("durable");
     drop(running);
     let (recovered, opened) = open_in(dir.path());
