@@ -85,13 +85,14 @@ pub enum Reply {
     Closed,
 }
 
-/// What to do about a failure. After all but [`Class::TooLarge`] the session is gone: connect again.
+/// What to do about a failure. The session is gone, except after a row that was refused here already
+/// ([`Class::TooLarge`]); a send without a session says so and does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Kafka is away, or the outcome is unknown: connect again later.
     Retry,
-    /// This row alone is larger than Kafka takes. Nothing of the transfer was sent. The session stands,
-    /// unless the next send says otherwise.
+    /// This row alone is larger than Kafka takes: split it. Nothing of the transfer was sent, or, without
+    /// transactions, only rows before it.
     TooLarge {
         /// Lane of the row.
         lane: Lane,

@@ -232,6 +232,7 @@ fn wait_until_stable(
 ) -> Result<(), Failure> {
     for (partition, end) in ends {
         while read_end(client, topic, *partition, deadline)? < *end {
+            deadline.pause();
             if deadline.slice().is_none() {
                 let text = format!(
                     "{topic}: a transaction of another gateway is still open; it ends by its timeout \
@@ -239,7 +240,6 @@ fn wait_until_stable(
                 );
                 return Err(Failure::new(Class::Retry, text));
             }
-            deadline.pause();
         }
     }
     Ok(())

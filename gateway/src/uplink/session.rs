@@ -36,10 +36,10 @@ enum Pace {
 
 /// Why a transfer failed, as far as the producer tells.
 enum Trouble {
-    /// The row at this index is larger than Kafka takes.
+    /// The record at this index is larger than the producer takes: it was not handed over.
+    Refused(usize),
+    /// The broker refused a request for its size, with the record at this index in it.
     TooLarge(usize),
-    /// A request with several rows was too large.
-    TooLargeTogether,
     Other(Failure),
 }
 
@@ -58,17 +58,23 @@ impl Connector {
         let deadline = self
             .timer
             .deadline(u64::from(self.settings.connect_timeout_ms));
+        let session = self.open(&deadline)?;
+        let watermark = self.position.read(&self.settings, &deadline)?;
+        Ok((session, watermark))
+    }
+
+    /// Opens a session, and aborts what an older one left open.
+    fn open(&self, deadline: &Deadline<'_>) -> Result<Session, Failure> {
         let producer: BaseProducer<Context> = properties::producer(&self.settings)
             .create_with_context(Context::default())
             .map_err(|error| Failure::of("make a producer", &error))?;
         let session = Session { producer };
         if self.settings.mode == Mode::Transactional {
-            session.resume("begin a session", &deadline, |slice| {
+            session.resume("begin a session", deadline, |slice| {
                 session.producer.init_transactions(slice)
             })?;
         }
-        let watermark = self.position.read(&self.settings, &deadline)?;
-        Ok((session, watermark))
+        Ok(session)
     }
 
     /// Sends a transfer, and drops the session if it cannot be used any more.
@@ -79,18 +85,20 @@ impl Connector {
         watermark: &Watermark,
     ) -> Result<Reply, Failure> {
         let Some(open) = session.as_ref() else {
-            return Err(Failure::new(
-                Class::Retry,
-                "cannot send: there is no session; connect first",
-            ));
+            let text = "cannot send: there is no session; connect first";
+            return Err(Failure::new(Class::Retry, text));
         };
-        let result = match self.try_send(open, rows, watermark, Pace::Together) {
-            Err((Trouble::TooLargeTogether, true)) => {
-                self.try_send(open, rows, watermark, Pace::OneByOne)
-            }
-            result => result,
-        };
-        let Err((trouble, usable)) = result else {
+        let mut result = self.try_send(open, rows, watermark, Pace::Together);
+        if let Err(trouble @ Trouble::TooLarge(_)) = &result {
+            // A producer whose record was refused by the broker has a gap in its numbering.
+            self.settle(session, trouble);
+            let deadline = self
+                .timer
+                .deadline(u64::from(self.settings.connect_timeout_ms));
+            let open = session.insert(self.open(&deadline)?);
+            result = self.try_send(open, rows, watermark, Pace::OneByOne);
+        }
+        let Err(trouble) = result else {
             let bytes = rows.iter().map(|row| row.bytes.len() as u64).sum();
             let records = u32::try_from(rows.len()).unwrap_or(u32::MAX);
             return Ok(Reply::Sent {
@@ -99,20 +107,17 @@ impl Connector {
                 bytes,
             });
         };
-        if !usable {
-            *session = None;
-        }
+        self.settle(session, &trouble);
         Err(self.failure(trouble, rows))
     }
 
-    /// Sends a transfer; on failure also whether the session can still be used.
     fn try_send(
         &self,
         session: &Session,
         rows: &[OutboxRow],
         watermark: &Watermark,
         pace: Pace,
-    ) -> Result<(), (Trouble, bool)> {
+    ) -> Result<(), Trouble> {
         let settings = &self.settings;
         let deadline = self
             .timer
@@ -125,32 +130,39 @@ impl Connector {
             watermark,
             pace,
         };
-        let result = match settings.mode {
+        match settings.mode {
             Mode::Transactional => transfer.send_in_transaction(),
             Mode::Idempotent => transfer.send_in_order(),
+        }
+    }
+
+    /// Ends what a failed transfer left open, and drops the session unless it is as good as new.
+    fn settle(&self, session: &mut Option<Session>, trouble: &Trouble) {
+        let Some(open) = session.as_ref() else { return };
+        let stands = match (trouble, self.settings.mode) {
+            (Trouble::Refused(_), Mode::Idempotent) => true,
+            (Trouble::Refused(_), Mode::Transactional) => open.abort(&self.timer),
+            (Trouble::TooLarge(_), Mode::Transactional) => {
+                open.abort(&self.timer);
+                false
+            }
+            (Trouble::Other(failure), Mode::Transactional) => {
+                if failure.class == Class::Retry {
+                    open.abort(&self.timer);
+                }
+                false
+            }
+            (Trouble::TooLarge(_) | Trouble::Other(_), Mode::Idempotent) => false,
         };
-        result.map_err(|trouble| {
-            let usable = match (&trouble, self.settings.mode) {
-                (Trouble::TooLarge(_) | Trouble::TooLargeTogether, Mode::Transactional) => {
-                    transfer.session.abort(&self.timer)
-                }
-                (Trouble::Other(failure), Mode::Transactional) => {
-                    if failure.class == Class::Retry {
-                        transfer.session.abort(&self.timer);
-                    }
-                    false
-                }
-                (Trouble::TooLargeTogether, Mode::Idempotent) => true,
-                (Trouble::TooLarge(_) | Trouble::Other(_), Mode::Idempotent) => false,
-            };
-            (trouble, usable)
-        })
+        if !stands {
+            *session = None;
+        }
     }
 
     fn failure(&self, trouble: Trouble, rows: &[OutboxRow]) -> Failure {
         match trouble {
             Trouble::Other(failure) => failure,
-            Trouble::TooLarge(index) if index < rows.len() => {
+            Trouble::Refused(index) | Trouble::TooLarge(index) if index < rows.len() => {
                 let row = &rows[index];
                 let text = format!(
                     "row {} of {} bytes is larger than Kafka takes (here {} bytes, or max.message.bytes of \
@@ -167,7 +179,7 @@ impl Connector {
                     text,
                 )
             }
-            Trouble::TooLarge(_) | Trouble::TooLargeTogether => Failure::new(
+            Trouble::Refused(_) | Trouble::TooLarge(_) => Failure::new(
                 Class::Fatal,
                 "the watermark record is larger than Kafka takes: raise max.message.bytes of its topic",
             ),
@@ -248,7 +260,7 @@ impl Transfer<'_> {
                 Err(refused) => refused,
             };
             match (error.rdkafka_error_code(), self.deadline.slice()) {
-                (Some(Code::MessageSizeTooLarge), _) => return Err(Trouble::TooLarge(index)),
+                (Some(Code::MessageSizeTooLarge), _) => return Err(Trouble::Refused(index)),
                 (Some(Code::QueueFull), Some(slice)) => self.session.producer.poll(slice),
                 _ => return Err(self.trouble(Failure::of("hand over a record", &error))),
             }
@@ -265,7 +277,7 @@ impl Transfer<'_> {
         flushed.map_err(|failure| self.trouble(failure))?;
         match producer.context().take_failed_delivery() {
             None => Ok(()),
-            Some(failed) => Err(self.trouble_of(failed)),
+            Some(failed) => Err(trouble_of(failed)),
         }
     }
 
@@ -278,24 +290,13 @@ impl Transfer<'_> {
             );
             return Trouble::Other(Failure::new(Class::Retry, text));
         }
+        // Serves the callbacks, where the causes come from.
+        self.session.producer.poll(Duration::ZERO);
         let cause = self.session.producer.context().take_failed_delivery();
-        match cause.map(|cause| self.trouble_of(cause)) {
+        match cause.map(trouble_of) {
             Some(Trouble::Other(cause)) if failure.class == Class::Retry => Trouble::Other(cause),
-            Some(cause @ (Trouble::TooLarge(_) | Trouble::TooLargeTogether)) => cause,
+            Some(cause @ (Trouble::Refused(_) | Trouble::TooLarge(_))) => cause,
             Some(Trouble::Other(_)) | None => Trouble::Other(failure),
-        }
-    }
-
-    /// A request that is too large fails all of its records: only one that went alone is the culprit.
-    fn trouble_of(&self, failed: FailedDelivery) -> Trouble {
-        let FailedDelivery { index, code, count } = failed;
-        if code != Code::MessageSizeTooLarge {
-            let detail = format!("{count} records failed");
-            return Trouble::Other(Failure::of_code("send records", code, false, &detail));
-        }
-        match self.pace {
-            Pace::Together => Trouble::TooLargeTogether,
-            Pace::OneByOne => Trouble::TooLarge(index),
         }
     }
 
@@ -304,6 +305,15 @@ impl Transfer<'_> {
     fn may_have_timed_out(&self) -> bool {
         self.deadline.elapsed_ms() * 2 > u64::from(self.settings.transaction_timeout_ms)
     }
+}
+
+fn trouble_of(failed: FailedDelivery) -> Trouble {
+    let FailedDelivery { index, code, count } = failed;
+    if code == Code::MessageSizeTooLarge {
+        return Trouble::TooLarge(index);
+    }
+    let detail = format!("{count} records failed");
+    Trouble::Other(Failure::of_code("send records", code, false, &detail))
 }
 
 impl Session {

@@ -598,6 +598,7 @@ fn real_kafka_names_the_row_that_is_too_large_for_its_topic() {
         expected,
         "row 5",
     );
+    assert_eq!(running.connect(), Some(mark_at(3)));
     running.send(&[with_noise(4, 900)], mark_at(4));
     assert_eq!(running.connect(), Some(mark_at(4)));
 }
