@@ -113,13 +113,13 @@ impl Config {
         }
         self.add_rules(&mut plan, &mut faults);
         if let Err(invalid) = plan.validate(PANES_MAX) {
-            let key = invalid
+            let table = invalid
                 .rule
                 .map_or_else(|| "defaults".to_owned(), |rule| format!("sensor[{rule}]"));
-            let message = format!("{} is out of range", invalid.field);
+            let setting = setting_of(invalid.field);
             faults.push(Fault::at(
-                key,
-                message,
+                format!("{table}.{setting}"),
+                format!("{setting} cannot be used"),
                 format!("{} must {}", invalid.field, invalid.must),
             ));
         }
@@ -150,6 +150,19 @@ impl Config {
             // The rules are cut to the vector's capacity by `take`.
             let _ = plan.rules.push(sensor_rule);
         }
+    }
+}
+
+/// The setting that a field of the pipeline's plan is made of.
+fn setting_of(field: &'static str) -> &'static str {
+    match field.split('.').next().unwrap_or(field) {
+        "lateness_ms" => "lateness",
+        "future_ms_max" => "future_max",
+        "tumbling_ms" => "average",
+        "sliding" => "rolling",
+        "ewma_tau_ms" => "ewma",
+        "thresholds" => "alerts",
+        same => same,
     }
 }
 

@@ -101,3 +101,26 @@ fn sasl_needs_a_user_and_a_known_mechanism() {
     let text = format!("{LEAST}[kafka]\nsasl_mechanism = \"GSSAPI\"\n");
     check_refused(&text, &["`GSSAPI` is not supported", "SASL without a user"]);
 }
+
+#[test]
+fn a_rule_that_cannot_hold_is_shown_at_its_setting() {
+    let check = |setting: &str, place: &str, must: &str| {
+        let text = format!("{LEAST}[[sensor]]\ndevice = \"pump-*\"\n{setting}\n");
+        check_refused(&text, &[place, must]);
+    };
+    check(
+        "range = [200.0, 0.0]",
+        "gateway.toml:9:9",
+        "range must have a finite min",
+    );
+    check(
+        "average = \"1ms\"",
+        "gateway.toml:9:11",
+        "must be between 100 ms and a week",
+    );
+    check(
+        "rolling = { window = \"5m\", every = \"2m\" }",
+        "gateway.toml:9:11",
+        "must divide the window",
+    );
+}
