@@ -1,13 +1,19 @@
 //! The audit: what the ledgers say was sent, against what a witness (Kafka, an MQTT subscriber) has got.
 //!
-//! A reading is known by its sensor and its time, which a sensor never sends twice. Where the time was lost on the way or
-//! replaced, it is known by its value, in order.
+//! A reading is known by its sensor and its time, and by its value where a recording has one time twice. Where the time was
+//! lost on the way or replaced, it is known by its value alone, in order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use crate::ledger::{Expectation, LedgerError, Record, Records, Sent};
+
+mod sent;
+mod witness;
+
+use sent::{Acknowledged, Reading, Sensor};
+use witness::{View, Witness};
 
 /// The ledgers, and what each witness has got of them.
 #[derive(Debug, Default)]
@@ -16,26 +22,6 @@ pub struct Audit {
     index: HashMap<String, HashMap<String, usize>>,
     totals: Totals,
     witnesses: Vec<Witness>,
-}
-
-#[derive(Debug)]
-struct Sensor {
-    device: String,
-    signal: String,
-    /// In the order in which they were sent.
-    readings: Vec<Reading>,
-    /// Their indices by time, where the times don't rise by themselves.
-    by_time: Option<Vec<u32>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    time: i64,
-    value: f64,
-    sequence: u32,
-    is_acknowledged: bool,
-    is_refusable: bool,
-    repeats: u8,
 }
 
 /// What the ledgers say.
@@ -53,27 +39,6 @@ pub struct Totals {
     pub readings_acknowledged: u64,
     /// Readings that may be refused.
     pub refusable: u64,
-}
-
-/// Somebody who received readings.
-#[derive(Debug)]
-struct Witness {
-    sees_repeats: bool,
-    views: Vec<View>,
-    /// Sensor and value of what came without a time that could be trusted.
-    timeless: Vec<(usize, f64)>,
-    account: Account,
-}
-
-/// What a witness has seen of one sensor.
-#[derive(Clone, Debug, Default)]
-struct View {
-    /// How often each reading came.
-    seen: Vec<u8>,
-    /// The one that would come next.
-    next: usize,
-    /// The last one in order of sending that has come.
-    newest: Option<usize>,
 }
 
 /// One reading that a witness has got.
@@ -241,16 +206,9 @@ impl Audit {
     pub fn see(&mut self, witness: WitnessId, observation: &Observation<'_>) {
         let sensor = self.find(observation.device, observation.signal);
         let witness = &mut self.witnesses[witness.0];
-        let (Some(sensor), value) = (sensor, observation.value) else {
-            return witness.account.unexplained.add(|| Case::of(observation));
-        };
-        let Some(time) = observation.time else {
-            return witness.timeless.push((sensor, value.unwrap_or(f64::NAN)));
-        };
-        let view = &mut witness.views[sensor];
-        match self.sensors[sensor].find(time, view.next) {
+        match sensor {
             None => witness.account.unexplained.add(|| Case::of(observation)),
-            Some(at) => witness.take(&self.sensors[sensor], sensor, at, value),
+            Some(index) => witness.see(index, &self.sensors[index], observation),
         }
     }
 
@@ -337,152 +295,6 @@ struct Stream {
     sensors: Vec<usize>,
 }
 
-/// Which sequences were acknowledged, by run and device: first and end of each range, rising.
-#[derive(Debug, Default)]
-struct Acknowledged(HashMap<(u32, u32), Vec<(u32, u32)>>);
-
-impl Acknowledged {
-    fn read(ledger: &[u8]) -> Result<Self, LedgerError> {
-        let mut all = Self::default();
-        let mut run = 0;
-        for record in Records::new(ledger)? {
-            match record? {
-                Record::Run(_) => run += 1,
-                Record::Acknowledged {
-                    device,
-                    first,
-                    count,
-                } => {
-                    all.0
-                        .entry((run, device))
-                        .or_default()
-                        .push((first, first + count));
-                }
-                Record::Device(_) | Record::Stream { .. } | Record::Sent(_) => {}
-            }
-        }
-        all.0.values_mut().for_each(|ranges| ranges.sort_unstable());
-        Ok(all)
-    }
-
-    fn has(&self, run: u32, device: u32, sequence: u32) -> bool {
-        self.0.get(&(run, device)).is_some_and(|ranges| {
-            let after = ranges.partition_point(|(first, _)| *first <= sequence);
-            after > 0 && sequence < ranges[after - 1].1
-        })
-    }
-}
-
-impl Sensor {
-    fn sort(&mut self) {
-        if self.readings.is_sorted_by(|a, b| a.time < b.time) {
-            return;
-        }
-        let mut by_time: Vec<u32> = (0..self.readings.len() as u32).collect();
-        by_time.sort_by_key(|&at| self.readings[at as usize].time);
-        self.by_time = Some(by_time);
-    }
-
-    /// Index of the reading with `time`; it is mostly `guess`.
-    fn find(&self, time: i64, guess: usize) -> Option<usize> {
-        if self
-            .readings
-            .get(guess)
-            .is_some_and(|reading| reading.time == time)
-        {
-            return Some(guess);
-        }
-        match &self.by_time {
-            None => self
-                .readings
-                .binary_search_by_key(&time, |reading| reading.time)
-                .ok(),
-            Some(by_time) => by_time
-                .binary_search_by_key(&time, |&at| self.readings[at as usize].time)
-                .ok()
-                .map(|found| by_time[found] as usize),
-        }
-    }
-
-    fn case(&self, reading: &Reading) -> Case {
-        Case {
-            device: self.device.clone(),
-            signal: self.signal.clone(),
-            sequence: Some(reading.sequence),
-            time: Some(reading.time),
-            value: Some(reading.value),
-        }
-    }
-}
-
-impl Witness {
-    fn take(&mut self, sensor: &Sensor, index: usize, at: usize, value: Option<f64>) {
-        let view = &mut self.views[index];
-        let reading = &sensor.readings[at];
-        let allowed = if self.sees_repeats {
-            reading.repeats.saturating_add(1)
-        } else {
-            1
-        };
-        if view.seen[at] >= allowed {
-            self.account.doubled.add(|| sensor.case(reading));
-        } else if view.seen[at] == 0 && view.newest.is_some_and(|newest| at < newest) {
-            self.account.reordered.add(|| sensor.case(reading));
-        }
-        if value.is_some_and(|value| !is_same(value, reading.value)) {
-            self.account.changed.add(|| Case {
-                value,
-                ..sensor.case(reading)
-            });
-        }
-        view.seen[at] = view.seen[at].saturating_add(1);
-        view.newest = view.newest.max(Some(at));
-        view.next = at + 1;
-    }
-
-    /// What came without its time is the oldest reading of that value which has not come; or, if all have, one of them again.
-    fn match_timeless(&mut self, sensors: &[Sensor]) {
-        let mut open: HashMap<(usize, u64), VecDeque<usize>> = HashMap::new();
-        let timeless = core::mem::take(&mut self.timeless);
-        let mut wanted: Vec<usize> = timeless.iter().map(|(sensor, _)| *sensor).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        for index in wanted {
-            for (at, reading) in sensors[index].readings.iter().enumerate() {
-                if self.views[index].seen[at] == 0 {
-                    open.entry((index, bits(reading.value)))
-                        .or_default()
-                        .push_back(at);
-                }
-            }
-        }
-        for (index, value) in timeless {
-            let sensor = &sensors[index];
-            let case = |time| Case {
-                device: sensor.device.clone(),
-                signal: sensor.signal.clone(),
-                sequence: None,
-                time,
-                value: Some(value),
-            };
-            match open.get_mut(&(index, bits(value))) {
-                Some(places) => match places.pop_front() {
-                    Some(at) => self.views[index].seen[at] = 1,
-                    None => self.account.doubled.add(|| case(None)),
-                },
-                None if sensor
-                    .readings
-                    .iter()
-                    .any(|reading| is_same(reading.value, value)) =>
-                {
-                    self.account.doubled.add(|| case(None));
-                }
-                None => self.account.unexplained.add(|| case(None)),
-            }
-        }
-    }
-}
-
 impl Case {
     fn of(observation: &Observation<'_>) -> Self {
         Self {
@@ -492,19 +304,6 @@ impl Case {
             time: observation.time,
             value: observation.value,
         }
-    }
-}
-
-fn is_same(a: f64, b: f64) -> bool {
-    bits(a) == bits(b)
-}
-
-/// The value as bits: both zeros are one, and so are all that are no number.
-const fn bits(value: f64) -> u64 {
-    if value.is_nan() {
-        f64::NAN.to_bits()
-    } else {
-        (value + 0.0).to_bits()
     }
 }
 

@@ -1,14 +1,18 @@
 //! One device: asked at a time, it gives the messages that it would send then, faults included.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::chance::Chance;
 use crate::fault::{Course, FaultPlan};
 use crate::limits::BACKLOG_MESSAGES_MAX;
-use crate::profile::{Profile, Source};
-use crate::signal::{Channel, Disturbance};
+use crate::profile::Profile;
 use crate::truth::{Kind, Label};
+
+mod measured;
+mod timing;
+
+use measured::{Measured, is_in_last_third};
+use timing::{DeviceClock, Schedule};
 
 /// A message, before it is written as bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,18 +46,6 @@ pub struct Device {
     held: VecDeque<Held>,
     values: Vec<f64>,
     fault: Option<(Kind, i64)>,
-}
-
-/// A signal with its faults.
-#[derive(Clone, Debug)]
-struct Measured {
-    channel: Channel,
-    course: Course,
-    chance: Chance,
-    last: Option<f64>,
-    /// What a counter has lost so far.
-    lost: f64,
-    fault_since: i64,
 }
 
 /// A message that waits in the device.
@@ -92,14 +84,10 @@ impl Device {
             start,
             ..
         } = recipe;
-        let measured = profile.signal.iter().map(|signal| Measured {
-            channel: Channel::new(signal, name, *seed, *start),
-            course: Course::new(plan, profile, name, Some(signal), *seed, *start),
-            chance: Chance::new(*seed, name, &format!("fault noise of {}", signal.name)),
-            last: None,
-            lost: 0.0,
-            fault_since: i64::MIN,
-        });
+        let measured = profile
+            .signal
+            .iter()
+            .map(|signal| Measured::new(signal, name, recipe));
         let has_clock_faults = plan.kinds.iter().any(|kind| kind.is_of_clock())
             || plan.orders.iter().any(|order| order.kind.is_of_clock());
         Self {
@@ -111,10 +99,7 @@ impl Device {
             boot: recipe.boots + 1,
             sequence: 0,
             turn: 0,
-            clock: DeviceClock {
-                last: vec![i64::MIN; profile.signal.len()],
-                wrong: has_clock_faults.then(HashSet::new),
-            },
+            clock: DeviceClock::new(profile.signal.len(), has_clock_faults),
             held: VecDeque::new(),
             values: Vec::new(),
             fault: None,
@@ -270,206 +255,12 @@ impl Device {
     }
 }
 
-impl Measured {
-    fn measure(
-        &mut self,
-        at: i64,
-        period_ms: i64,
-        of_device: Option<&Label>,
-        tell: &mut dyn FnMut(&Label),
-    ) -> f64 {
-        let fault = self.course.at(at, tell);
-        let disturbance = disturbance(
-            fault.or(of_device),
-            self.channel.signal(),
-            &mut self.chance,
-            at,
-        );
-        let mut plain = self.channel.measure(at, disturbance);
-        if self.lost > 0.0 {
-            plain = self.channel.convert(plain - self.lost);
-        }
-        let value = match fault {
-            Some(fault) => {
-                let is_new = self.fault_since != fault.from_ms;
-                self.fault_since = fault.from_ms;
-                faulty(
-                    fault,
-                    &self.channel,
-                    plain,
-                    self.last,
-                    &mut self.lost,
-                    is_new,
-                )
-            }
-            None => plain,
-        };
-        let is_last = fault
-            .is_some_and(|fault| fault.kind == Kind::ProbeOff && at + period_ms >= fault.until_ms);
-        let value = self
-            .channel
-            .signal()
-            .power_up
-            .filter(|_| is_last)
-            .unwrap_or(value);
-        self.last = Some(value);
-        value
-    }
-}
-
-/// What `fault` does before the value is converted.
-fn disturbance(
-    fault: Option<&Label>,
-    signal: &crate::profile::Signal,
-    chance: &mut Chance,
-    at: i64,
-) -> Disturbance {
-    let mut disturbance = Disturbance::default();
-    let Some(fault) = fault else {
-        return disturbance;
-    };
-    let share = (at - fault.from_ms) as f64 / (fault.until_ms - fault.from_ms).max(1) as f64;
-    let growing = |steepness| libm::expm1(steepness * share) / libm::expm1(steepness);
-    let is_battery = matches!(signal.source, Source::Battery(_));
-    match fault.kind {
-        Kind::Drift => disturbance.add = fault.size * share,
-        Kind::DriftExp => disturbance.add = fault.size * growing(4.0),
-        Kind::Step | Kind::Spike => disturbance.add = fault.size,
-        Kind::NoiseBurst => disturbance.add = fault.size * chance.normal(),
-        Kind::Quiet => disturbance.noise = 0.02,
-        Kind::BatterySag if is_battery => disturbance.add = -fault.size * growing(2.0),
-        _ => {}
-    }
-    disturbance
-}
-
-/// What `fault` makes of the value that the sensor would have sent.
-fn faulty(
-    fault: &Label,
-    channel: &Channel,
-    value: f64,
-    last: Option<f64>,
-    lost: &mut f64,
-    is_new: bool,
-) -> f64 {
-    let signal = channel.signal();
-    match fault.kind {
-        Kind::Stuck => last.unwrap_or(value),
-        Kind::Rail => signal.range[usize::from(fault.size >= 0.0)],
-        Kind::ProbeOff => signal.disconnected.unwrap_or(f64::NAN),
-        Kind::UnitFlip if signal.unit == "°C" => {
-            crate::signal::round_to(value * 1.8 + 32.0, signal.step)
-        }
-        Kind::UnitFlip => crate::signal::round_to(value * 1000.0, signal.step * 1000.0),
-        Kind::CounterReset | Kind::CounterRollover if is_new => {
-            let register = libm::pow(10.0, libm::log10(value.max(1.0)).floor());
-            let left = if fault.kind == Kind::CounterReset {
-                0.0
-            } else {
-                value % register
-            };
-            *lost += value - left;
-            channel.convert(left)
-        }
-        _ => value,
-    }
-}
-
-fn is_in_last_third(fault: Option<&Label>, at: i64) -> bool {
-    fault.is_some_and(|fault| 3 * (fault.until_ms - at) <= fault.until_ms - fault.from_ms)
-}
-
 /// The first two streams have each other's name.
 const fn swapped(stream: usize) -> usize {
     match stream {
         0 => 1,
         1 => 0,
         other => other,
-    }
-}
-
-/// When a device is due. Jitter moves a message, never the schedule.
-#[derive(Clone, Debug)]
-struct Schedule {
-    chance: Chance,
-    interval_us: f64,
-    jitter_us: f64,
-    phase_us: f64,
-    count: u64,
-    due_us: u64,
-}
-
-impl Schedule {
-    fn new(name: &str, recipe: &Recipe) -> Self {
-        let profile = &recipe.profile;
-        let messages = if profile.payload.joins_signals() {
-            1
-        } else {
-            profile.signal.len()
-        };
-        let own_us = profile.period_ms * 1000.0 / messages as f64;
-        let interval_us = recipe.rate_hz.map_or(own_us, |rate| 1e6 / rate);
-        let mut chance = Chance::new(recipe.seed, name, "schedule");
-        let phase_us = chance.unit() * interval_us;
-        // Above half of the interval two messages would change places.
-        let jitter_us = (profile.jitter_ms * 1000.0).min(interval_us * 0.2);
-        let mut schedule = Self {
-            chance,
-            interval_us,
-            jitter_us,
-            phase_us,
-            count: 0,
-            due_us: 0,
-        };
-        schedule.plan();
-        schedule
-    }
-
-    fn advance(&mut self) {
-        self.count += 1;
-        self.plan();
-    }
-
-    fn plan(&mut self) {
-        let even = self.phase_us + self.interval_us * self.count as f64;
-        let jitter = if self.jitter_us > 0.0 {
-            self.jitter_us * self.chance.normal().clamp(-2.0, 2.0)
-        } else {
-            0.0
-        };
-        self.due_us = self.due_us.max((even + jitter).max(0.0) as u64);
-    }
-}
-
-/// The clock of the device, right or wrong. A sensor never sends one time twice, so that a reading is known by it.
-#[derive(Clone, Debug)]
-struct DeviceClock {
-    /// Last right time of each stream.
-    last: Vec<i64>,
-    /// Wrong times that were sent, if there are faults of the clock: all odd, while right times are even.
-    wrong: Option<HashSet<(usize, i64)>>,
-}
-
-impl DeviceClock {
-    fn read(&mut self, at: i64, stream: usize, fault: Option<&Label>) -> i64 {
-        let Some(wrong) = &mut self.wrong else {
-            self.last[stream] = at.max(self.last[stream].saturating_add(1));
-            return self.last[stream];
-        };
-        let Some(fault) = fault.filter(|fault| fault.kind.is_of_clock()) else {
-            self.last[stream] = (at & !1).max(self.last[stream].saturating_add(2));
-            return self.last[stream];
-        };
-        let since = at - fault.from_ms;
-        let mut time = 1 | match fault.kind {
-            Kind::ClockSkew => at + (since as f64 * fault.size) as i64,
-            Kind::ClockStep => at + fault.size as i64,
-            _ => since,
-        };
-        while !wrong.insert((stream, time)) {
-            time += 2;
-        }
-        time
     }
 }
 

@@ -28,6 +28,12 @@ impl Writer {
         }
     }
 
+    /// How it writes.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Appends the payload of `message` to `out`.
     pub fn write(&self, message: &Message<'_>, out: &mut Vec<u8>) {
         let begin = out.len();

@@ -146,8 +146,8 @@ pub struct Label {
 ///
 /// # Errors
 /// What `out` answers.
-pub fn write_label(out: &mut impl io::Write, label: &Label) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, label)?;
+pub fn write_label(mut out: impl io::Write, label: &Label) -> io::Result<()> {
+    serde_json::to_writer(&mut out, label)?;
     out.write_all(b"\n")
 }
 

@@ -267,3 +267,23 @@ fn runs_and_ledgers_add_up() {
     assert!(audit.close(witness).is_clean());
     assert!(audit.knows("d", "b") && !audit.knows("d", "c"));
 }
+
+#[test]
+fn readings_of_one_time_are_told_apart_by_their_values() {
+    let sent = [1.0, 2.0, 3.0].map(|value| (0, 10, value, Expectation::Kept, true));
+    check(
+        ledger(&sent),
+        &[seen(10, 1.0), seen(10, 2.0), seen(10, 3.0)],
+        [3, 0, 0, 0, 0, 0, 0, 0],
+    );
+    check(
+        ledger(&sent),
+        &[seen(10, 3.0), seen(10, 2.0), seen(10, 3.0)],
+        [2, 1, 1, 1, 0, 0, 0, 0],
+    );
+    check(
+        ledger(&sent),
+        &[seen(10, 1.0), seen(10, 2.0), seen(10, 4.0)],
+        [3, 0, 0, 0, 1, 0, 0, 0],
+    );
+}

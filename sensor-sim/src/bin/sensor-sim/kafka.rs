@@ -1,0 +1,163 @@
+//! Reads batches of readings from Kafka, as a consumer that sees only what was committed.
+
+use core::time::Duration;
+use std::collections::HashSet;
+
+use anyhow::{Context, Result, bail, ensure};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use wire::{BatchReader, Content, Reasons, Row};
+
+use crate::cli::Verify;
+use crate::clock::Clock;
+use crate::verify::Heard;
+
+/// How long one look at Kafka may take.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long Kafka may take to name the partitions of a topic.
+const METADATA_TIME: Duration = Duration::from_secs(15);
+
+/// Reads the topic from its beginning until it is quiet.
+pub(crate) fn consume(broker: &str, options: &Verify, clock: &Clock) -> Result<Heard> {
+    let consumer = connect(broker, options)?;
+    let mut heard = Heard::default();
+    let mut seen = HashSet::new();
+    let mut records = Records::default();
+    let mut last_us = clock.now_us();
+    loop {
+        let now_us = clock.now_us();
+        let wait = if records.taken == 0 {
+            options.wait
+        } else {
+            options.idle
+        };
+        if now_us.saturating_sub(last_us) > wait.as_micros() as u64 {
+            break;
+        }
+        match consumer.poll(LOOK) {
+            None => continue,
+            Some(Ok(message)) => {
+                if take(&message, options, &mut seen, &mut records, &mut heard)? {
+                    last_us = clock.now_us();
+                }
+            }
+            // librdkafka tries again by itself; only what it calls fatal ends it.
+            Some(Err(error)) => match consumer.client().fatal_error() {
+                Some((code, text)) => bail!("Kafka at {broker} failed: {text} ({code})"),
+                None => eprintln!("Kafka: {error}"),
+            },
+        }
+    }
+    let Records {
+        taken,
+        passed,
+        doubled,
+    } = records;
+    heard.note = format!("  ({taken} records, {doubled} doubled ce_ids, {passed} of others)");
+    Ok(heard)
+}
+
+/// How many records came.
+#[derive(Debug, Default)]
+struct Records {
+    taken: u64,
+    passed: u64,
+    doubled: u64,
+}
+
+fn connect(broker: &str, options: &Verify) -> Result<BaseConsumer> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", broker)
+        .set("group.id", "sensor-sim-verify")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest");
+    for property in &options.property {
+        let (key, value) = property
+            .split_once('=')
+            .context("--property is KEY=VALUE")?;
+        config.set(key, value);
+    }
+    let consumer: BaseConsumer = config.create().context("cannot make a Kafka consumer")?;
+    let topic = &options.topic;
+    let metadata = consumer
+        .fetch_metadata(Some(topic), METADATA_TIME)
+        .with_context(|| format!("Kafka at {broker} doesn't answer"))?;
+    let partitions = metadata
+        .topics()
+        .first()
+        .map_or(&[][..], |topic| topic.partitions());
+    ensure!(
+        !partitions.is_empty(),
+        "Kafka at {broker} has no topic {topic}"
+    );
+    let mut assignment = TopicPartitionList::new();
+    for partition in partitions {
+        assignment.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+    }
+    consumer
+        .assign(&assignment)
+        .context("cannot read the topic's partitions")?;
+    Ok(consumer)
+}
+
+/// Takes the readings of a record; whether it was one of ours.
+fn take(
+    message: &BorrowedMessage<'_>,
+    options: &Verify,
+    seen: &mut HashSet<Vec<u8>>,
+    records: &mut Records,
+    heard: &mut Heard,
+) -> Result<bool> {
+    let payload = message.payload().unwrap_or_default();
+    let place = || {
+        format!(
+            "record {} of partition {}",
+            message.offset(),
+            message.partition()
+        )
+    };
+    let reader = BatchReader::new(payload).with_context(place)?;
+    if options
+        .gateway
+        .as_ref()
+        .is_some_and(|id| id != reader.frame().gateway)
+    {
+        records.passed += 1;
+        return Ok(false);
+    }
+    records.taken += 1;
+    let headers = message.headers();
+    let ce_id = headers.and_then(|all| all.iter().find(|header| header.key == "ce_id")?.value);
+    if let Some(ce_id) = ce_id
+        && !seen.insert(ce_id.to_vec())
+    {
+        records.doubled += 1;
+        if options.dedup {
+            return Ok(true);
+        }
+    }
+    for item in reader {
+        let (name, row) = item.with_context(place)?;
+        // What the gateway filled in was never sent.
+        if !matches!(row.content, Content::Filled(_)) {
+            heard.add(name.device, name.signal, own_time(&row), row.content.raw());
+        }
+    }
+    Ok(true)
+}
+
+/// The device's own time, if the row still has it.
+fn own_time(row: &Row) -> Option<i64> {
+    let reasons = row.flags.reasons();
+    let is_replaced = [
+        Reasons::TIME_REPAIRED,
+        Reasons::FUTURE,
+        Reasons::ARRIVAL_TIME,
+    ]
+    .iter()
+    .any(|it| reasons.contains(*it));
+    (!is_replaced).then_some(row.time.0)
+}

@@ -1,0 +1,66 @@
+//! The program `sensor-sim`: simulated sensors that publish, recordings that are replayed, ledgers that are verified.
+
+mod clock;
+mod cli;
+mod client;
+mod feed;
+mod player;
+mod publisher;
+mod book;
+mod figures;
+mod fleet;
+mod publish;
+mod replay;
+mod kafka;
+mod subscriber;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sensor_sim::profile::Profile;
+use sensor_sim::truth::Kind;
+
+use cli::{Cli, Command};
+
+/// Something could not be done; 1 is for a verification that found something.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Publish(options) => publish::publish(&options),
+        Command::Replay(options) => replay::replay(&options),
+        Command::Verify(options) => verify::verify(&options),
+        Command::Profiles => list().map(|()| 0),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("sensor-sim: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn list() -> anyhow::Result<()> {
+    for name in Profile::shipped_names() {
+        let profile = Profile::shipped(name)?;
+        let signals: Vec<_> = profile
+            .signal
+            .iter()
+            .map(|it| format!("{} [{}]", it.name, it.unit))
+            .collect();
+        println!(
+            "{name:<16}{}\n{:16}{} every {} s",
+            profile.about,
+            "",
+            signals.join(", "),
+            profile.period_ms / 1000.0
+        );
+    }
+    println!(
+        "\nfaults: {}",
+        Kind::ALL.map(|kind| kind.to_string()).join(", ")
+    );
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `sensor-sim replay`: one device that says what a CSV file says.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use sensor_sim::limits::SIGNALS_MAX;
+use sensor_sim::profile::is_name;
+use sensor_sim::recording::{Layout, Recording};
+
+use crate::cli::{Replay, Speed};
+use crate::feed::Feed;
+use crate::fleet::{Entry, Fleet, Plan};
+use crate::player::{Played, Player};
+use crate::publish::{finish, topic_of, transport};
+
+/// Replays, and gives the exit code.
+pub(crate) fn replay(options: &Replay) -> Result<u8> {
+    let file = options.file.display();
+    let text = fs::read_to_string(&options.file).with_context(|| format!("cannot read {file}"))?;
+    let layout = Layout {
+        delimiter: options.delimiter,
+        time_column: options.time_column.clone(),
+        columns: options.columns.clone(),
+    };
+    let recording = Recording::new(&text, &layout).with_context(|| file.to_string())?;
+    let signals = recording.signals().to_vec();
+    let joins_signals = !options.topic.contains("{signal}");
+    ensure!(
+        is_name(&options.device),
+        "{:?} can't be a level of a topic",
+        options.device
+    );
+    ensure!(
+        !joins_signals || signals.len() <= SIGNALS_MAX,
+        "a message has at most {SIGNALS_MAX} values; choose --columns"
+    );
+    let mut rows = Vec::new();
+    for row in recording.take(options.rows.unwrap_or(usize::MAX)) {
+        let row = row.with_context(|| file.to_string())?;
+        rows.push(Played {
+            time: row.time,
+            cells: row.cells.into_iter().map(str::to_owned).collect(),
+        });
+    }
+    ensure!(!rows.is_empty(), "{file} has no rows");
+
+    let plan = Plan {
+        transport: transport(&options.mqtt, options.speed == Speed::Acknowledged)?,
+        devices: 1,
+        // It ends with its last row.
+        duration_us: u64::MAX / 4,
+        seed: 0,
+        ledger: options.mqtt.ledger.as_deref(),
+        labels: None,
+    };
+    let mut fleet = Fleet::prepare(&plan)?;
+    let shift_ms = if options.shift == "now" {
+        shift_ms(&rows, options.speed, fleet.start())
+    } else {
+        0
+    };
+    let speed = if let Speed::Times(speed) = options.speed {
+        speed
+    } else {
+        1.0
+    };
+    let player = Player::new(rows, signals.clone(), joins_signals, speed, shift_ms);
+    fleet.add(
+        entry(options, signals, joins_signals),
+        Feed::Recording(Box::new(player)),
+    );
+    let (figures, seconds) = fleet.go()?;
+    finish(&figures, seconds, &options.mqtt)
+}
+
+/// At real speed the first row is now. Faster, the last one is: no row may lie in the future.
+fn shift_ms(rows: &[Played], speed: Speed, now: i64) -> i64 {
+    let row = if speed == Speed::Times(1.0) {
+        rows.first()
+    } else {
+        rows.iter().max_by_key(|row| row.time)
+    };
+    now - row.map_or(now, |row| row.time)
+}
+
+fn entry(options: &Replay, signals: Vec<String>, joins_signals: bool) -> Entry {
+    let topic = |signal: &str| topic_of(&options.topic, &options.device, signal);
+    let streams = if joins_signals {
+        vec![(topic(""), signals)]
+    } else {
+        signals
+            .into_iter()
+            .map(|signal| (topic(&signal), vec![signal]))
+            .collect()
+    };
+    Entry {
+        name: options.device.clone(),
+        streams,
+    }
+}
