@@ -48,8 +48,7 @@ impl Bill {
             },
             Line {
                 what: "connections: receive and send buffers",
-                bytes: connections * (RECEIVE_BUFFER_BYTES + limits.send_buffer_bytes_max + 2048)
-                    + LARGE_BYTES_MAX,
+                bytes: connections * per_connection + LARGE_BYTES_MAX,
             },
             Line {
                 what: "passwords being checked",

@@ -76,7 +76,8 @@ pub struct Machine {
     gateway: String,
     /// Sensors that have a place.
     places: usize,
-    pipeline: Pipeline<Boxed>,
+    /// Boxed, for the plan in it is large and the machine is handed on by value.
+    pipeline: Box<Pipeline<Boxed>>,
     deliveries: Deliveries,
     rows: Rows,
     instant: Instant,
@@ -99,7 +100,7 @@ impl Machine {
         Ok(Self {
             gateway: plan.gateway.as_str().to_owned(),
             places: sizes.sensors,
-            pipeline: Pipeline::new(plan, parts(sizes)).map_err(StateError::Unusable)?,
+            pipeline: Box::new(Pipeline::new(plan, parts(sizes)).map_err(StateError::Unusable)?),
             deliveries: Deliveries::new(),
             rows: Rows {
                 next: Sequence(1),
@@ -133,7 +134,8 @@ impl Machine {
         };
         let (instant, offset_ms) = (Instant(word()), word().cast_signed());
         let (deliveries, rest) = Deliveries::restore(rest).ok_or(StateError::Header)?;
-        let pipeline = Pipeline::restore(parts(sizes), rest).map_err(StateError::Pipeline)?;
+        let pipeline =
+            Box::new(Pipeline::restore(parts(sizes), rest).map_err(StateError::Pipeline)?);
         let gateway = pipeline.plan().gateway.as_str().to_owned();
         Ok(Self {
             gateway,

@@ -1,6 +1,7 @@
 //! The engine without sockets, disk or Kafka: a client's packets go in, and a sink does as the shell would.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use gateway::broker::{Broker, ConnectionId, Peer, Rights};
 use gateway::clock::Moment;
@@ -10,6 +11,7 @@ use gateway::engine::{Action, Engine, Event, Perform, Restored};
 use gateway::journal::Position;
 use gateway::machine::Machine;
 use gateway::outbox::{LANES, Sequence};
+use gateway::store::{Opened, Reply, Request, Writer};
 
 /// The wall clock when the test begins, ms.
 pub const WALL_MS: i64 = 1_764_000_000_000;
@@ -40,6 +42,10 @@ above = 1000.0
 pub struct Sink {
     /// PUBACKs seen.
     pub acknowledged: u64,
+    /// Their packet ids, since they were last taken.
+    pub packet_ids: Vec<u16>,
+    /// Where commits go; without it they are durable as they are.
+    pub disk: Option<Disk>,
     /// Rows that were committed.
     pub rows: usize,
     commits: VecDeque<Box<Commit>>,
@@ -52,7 +58,10 @@ impl Perform for Sink {
             Action::Transmit { parts, .. } => {
                 self.unreported += parts.iter().map(|part| part.len()).sum::<usize>();
                 let first = parts.iter().find_map(|part| part.first());
-                self.acknowledged += u64::from(first == Some(&0x40));
+                if first == Some(&0x40) {
+                    self.acknowledged += 1;
+                    self.note_packet_id(parts);
+                }
             }
             Action::Commit(commit) => {
                 self.rows += commit.rows().len();
@@ -67,11 +76,79 @@ impl Perform for Sink {
     }
 }
 
+impl Sink {
+    fn note_packet_id(&mut self, parts: &[&[u8]]) {
+        if self.disk.is_some() {
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            self.packet_ids
+                .push(u16::from_be_bytes([bytes[2], bytes[3]]));
+        }
+    }
+}
+
+/// A real store, waited for.
+pub struct Disk {
+    writer: Writer,
+    replies: Receiver<Reply>,
+}
+
+impl Disk {
+    /// Gives the store to its thread.
+    ///
+    /// # Panics
+    /// If there can be no thread.
+    #[expect(clippy::expect_used, reason = "a test ends where it has no disk")]
+    pub fn start(opened: Opened) -> Self {
+        let (sender, replies) = sync_channel(4);
+        let writer = opened.start(move |reply| {
+            // The test may be over.
+            let _ = sender.send(reply);
+        });
+        Self {
+            writer: writer.expect("a thread"),
+            replies,
+        }
+    }
+
+    /// Makes it durable.
+    ///
+    /// # Panics
+    /// If the store fails.
+    pub fn commit(&self, commit: Box<Commit>) -> Box<Commit> {
+        assert!(
+            self.writer.request(Request::Commit(commit)).is_ok(),
+            "the store takes it"
+        );
+        match self.replies.recv() {
+            Ok(Reply::Committed { commit, .. }) => commit,
+            other => panic!("not committed: {other:?}"),
+        }
+    }
+}
+
+/// The config of a text.
+///
+/// # Panics
+/// If it is wrong.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "a test ends where its own config is wrong"
+)]
+pub fn config(text: &str) -> Config {
+    let source = Source {
+        path: "harness.toml".into(),
+        text: text.to_owned(),
+    };
+    Config::from_source(&source).expect("valid")
+}
+
 /// An engine with one client in it.
 pub struct Gateway {
     /// The engine.
     pub engine: Engine,
     connection: ConnectionId,
+    start_ms: u64,
     now_ms: u64,
     packet_id: u16,
 }
@@ -86,11 +163,7 @@ impl Gateway {
         reason = "a test ends where its own config is wrong"
     )]
     pub fn connected(sink: &mut Sink) -> Self {
-        let source = Source {
-            path: "harness.toml".into(),
-            text: CONFIG.to_owned(),
-        };
-        let config = Config::from_source(&source).expect("valid");
+        let config = config(CONFIG);
         let plan = config.plan().expect("valid");
         let restored = Restored {
             machine: Machine::new(plan, &config.sizes()).expect("fits"),
@@ -100,9 +173,14 @@ impl Gateway {
             durable: [Sequence(0); LANES],
             commits: Vec::new(),
         };
+        Self::with(&config, restored, 0, sink)
+    }
+
+    /// An engine that goes on from what was restored, `start_ms` after the test began, and a client that has been let in.
+    pub fn with(config: &Config, restored: Restored, start_ms: u64, sink: &mut Sink) -> Self {
         let moment = Moment {
             monotonic_ms: 0,
-            wall_ms: WALL_MS,
+            wall_ms: WALL_MS + start_ms as i64,
         };
         let broker = Broker::new(config.broker_limits());
         let engine = Engine::new(
@@ -119,7 +197,8 @@ impl Gateway {
         let mut gateway = Self {
             engine,
             connection,
-            now_ms: 0,
+            start_ms,
+            now_ms: start_ms,
             packet_id: 0,
         };
         gateway.engine.start(sink);
@@ -210,11 +289,17 @@ impl Gateway {
         while self
             .engine
             .deadline_ms()
-            .is_some_and(|due| due <= self.now_ms)
+            .is_some_and(|due| due <= self.now_ms - self.start_ms)
             || !sink.commits.is_empty()
         {
             match sink.commits.pop_front() {
-                Some(commit) => self.tell(Event::Committed(commit), sink),
+                Some(commit) => {
+                    let commit = match &sink.disk {
+                        Some(disk) => disk.commit(commit),
+                        None => commit,
+                    };
+                    self.tell(Event::Committed(commit), sink);
+                }
                 None => self.tell(Event::Timeout, sink),
             }
         }
@@ -222,7 +307,7 @@ impl Gateway {
 
     fn tell(&mut self, event: Event<'_>, sink: &mut Sink) {
         let moment = Moment {
-            monotonic_ms: self.now_ms,
+            monotonic_ms: self.now_ms - self.start_ms,
             wall_ms: WALL_MS + self.now_ms as i64,
         };
         self.engine.handle(moment, event, sink);
