@@ -4,8 +4,9 @@
     reason = "a global allocator cannot be written without; it only counts and passes on"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use std::alloc::System;
 
 use tests::harness::{Gateway, Sink};
 

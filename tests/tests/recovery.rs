@@ -1,5 +1,9 @@
 //! After a crash the gateway stands where it stood: every acknowledged reading is sealed once, sequences go on without
 //! a hole, and a replay of the journal arrives at the state that was saved.
+#![expect(
+    clippy::expect_used,
+    reason = "a test ends where what it stands on fails"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
