@@ -174,7 +174,7 @@ fn check(seed: u64) {
         }
         // The crash: what gathers is gone, and acknowledgements that went out may not have arrived.
         now_ms += 1;
-        if random.next_u64() % 2 == 0 {
+        if random.next_u64().is_multiple_of(2) {
             let lost: Vec<u64> = client.acknowledged.iter().rev().take(3).copied().collect();
             client.waiting.extend(
                 lost.into_iter()
