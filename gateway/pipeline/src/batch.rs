@@ -32,25 +32,35 @@ impl Open {
         self.len += 1;
         self.len - 1
     }
+
+    /// Takes the first `count` of its items out; those behind them move up.
+    pub(crate) fn leave<T: Copy>(&mut self, items: &mut [T], count: usize) {
+        items.copy_within(count.., 0);
+        self.len -= count;
+        if self.len == 0 {
+            self.due = None;
+        }
+    }
 }
 
-/// Writes `items` into as few batches as `buffer` allows, and hands each to `emit` with the number of its items.
-pub(crate) fn write_parts<T>(
+/// Writes as many of the first `items` as `buffer` holds: all, or a half of them, or a half of that. Gives the bytes, and how
+/// many of the items stand in them.
+pub(crate) fn write_front<'b, T>(
     items: &[T],
-    buffer: &mut [u8],
-    write: &impl for<'b> Fn(&[T], &'b mut [u8]) -> Result<&'b [u8], Full>,
-    emit: &mut impl FnMut(&[u8], usize),
-) {
-    match write(items, buffer) {
-        Ok(bytes) => emit(bytes, items.len()),
-        Err(Full) => {
-            assert!(
-                items.len() > 1,
-                "the buffer for batches is smaller than one row, which BATCH_BYTES_MIN rules out"
-            );
-            let (first, second) = items.split_at(items.len() / 2);
-            write_parts(first, buffer, write, emit);
-            write_parts(second, buffer, write, emit);
+    buffer: &'b mut [u8],
+    write: impl Fn(&[T], &mut [u8]) -> Result<usize, Full>,
+) -> (&'b [u8], usize) {
+    let mut count = items.len();
+    loop {
+        match write(&items[..count], buffer) {
+            Ok(len) => return (&buffer[..len], count),
+            Err(Full) => {
+                assert!(
+                    count > 1,
+                    "the buffer for batches is smaller than one row, which BATCH_BYTES_MIN rules out"
+                );
+                count /= 2;
+            }
         }
     }
 }

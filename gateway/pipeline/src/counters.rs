@@ -51,6 +51,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Alerts and summaries that were handed out.
+    pub(crate) const fn told(&self) -> u64 {
+        self.alerts_raised + self.alerts_cleared + self.summaries
+    }
+
     pub(crate) fn count_reasons(&mut self, reasons: Reasons) {
         for (reason, counter) in [
             (Reasons::TIME_REPAIRED, &mut self.time_repaired),

@@ -7,9 +7,13 @@
 //!
 //! # Two contracts
 //! 1. *Poll:* after every `handle_*`, ask for the [`deadline`](Pipeline::deadline), and call
-//!    [`handle_timeout`](Pipeline::handle_timeout) when it has come. Too early costs a little time, too late lets alerts and
-//!    summaries wait.
-//! 2. *Time first:* an input at `now` meets the state as of `now`: what is due by then happens before it.
+//!    [`handle_timeout`](Pipeline::handle_timeout) when it has come, again and again until it is later than now: one call
+//!    serves so many sensors and no more. Too early costs a little time, too late lets alerts and summaries wait.
+//! 2. *Time first:* a reading at `now` meets its sensor as of `now`: what is due by then for this sensor happens before it,
+//!    whoever else waits. What is due for others, and batches that are old enough, wait for `handle_timeout`.
+//!
+//! So each call takes a bounded time and emits at most [`call_bytes_max`](limits::call_bytes_max), but for
+//! [`handle_plan`](Pipeline::handle_plan), which is rare and goes through all sensors.
 //!
 //! The pipeline is a pure function of its calls: the same calls give the same outputs, the same checkpoint and the same
 //! [`digest`](Pipeline::digest), on every machine. It reads no clock and allocates nothing.

@@ -2,6 +2,7 @@
 
 use crate::sensor::Sensor;
 use crate::window::Pane;
+use wire::alert::WHY_BYTES_MAX;
 
 /// Longest gateway id, in bytes: a host name fits.
 pub const GATEWAY_BYTES_MAX: usize = 64;
@@ -49,6 +50,52 @@ pub const IDLE_GRAIN_MS: u64 = 250;
 /// Late readings are gathered for this long before the summaries they change are sent again, in ms.
 pub const REVISE_MS: u32 = 5_000;
 
+/// Sensors that one call serves because their time has come: the next reading waits for them, and they take less than it takes
+/// to write it down.
+pub const DUE_PER_CALL_MAX: usize = 256;
+/// A call that has told this many alerts and summaries serves no further sensor: after a long pause of the gateway each one may
+/// have hundreds of windows to close, and the caller has to keep what they come to.
+pub const TOLD_PER_CALL_MAX: u64 = 256;
+
+/// The longest alert, in bytes of the format: a frame, names, and the numbers and the why.
+pub const ALERT_BYTES_MAX: usize =
+    FRAME_BYTES_MAX + NAME_BYTES_MAX + (1 + RULE_BYTES_MAX) + 40 + (1 + WHY_BYTES_MAX);
+/// The longest summary in a batch, in bytes of the format: names, because each may be of another sensor, and the numbers.
+pub const SUMMARY_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 125;
+/// What a message takes beside its body.
+const FRAME_BYTES_MAX: usize = 1 + 1 + (1 + GATEWAY_BYTES_MAX) + 10 + 4;
+/// A sensor with its names.
+const NAME_BYTES_MAX: usize =
+    3 + (1 + DEVICE_BYTES_MAX) + (1 + SIGNAL_BYTES_MAX) + (1 + UNIT_BYTES_MAX);
+
+/// Alerts that one call may tell of one sensor: each threshold may be raised by time and cleared by a reading, and so may
+/// silence.
+pub const ALERTS_PER_SENSOR_MAX: usize = 2 * (THRESHOLDS_MAX + 1);
+
+/// Summaries that one call may tell of one sensor with `panes` panes: of both kinds those that are closed, which begin at most
+/// two panes earlier than the oldest that is kept, and those that are revised.
+#[must_use]
+pub const fn summaries_per_sensor_max(panes: usize) -> usize {
+    2 * (panes + 2) + 2 * panes
+}
+
+/// Alerts and batches that one call may emit, if each sensor has `panes` panes: at the worst a plan makes a batch of each summary.
+#[must_use]
+pub const fn call_rows_max(panes: usize) -> usize {
+    TOLD_PER_CALL_MAX as usize + ALERTS_PER_SENSOR_MAX + summaries_per_sensor_max(panes) + 2
+}
+
+/// Bytes of the alerts and batches that one call of `handle_reading` or `handle_timeout` may emit, if each sensor has `panes`
+/// panes, `summaries` wait at most for their batch, and a batch has at most `buffer` bytes.
+#[must_use]
+pub const fn call_bytes_max(panes: usize, summaries: usize, buffer: usize) -> usize {
+    let telemetry = buffer;
+    let alerts = ALERTS_PER_SENSOR_MAX * ALERT_BYTES_MAX;
+    let told = TOLD_PER_CALL_MAX as usize + summaries_per_sensor_max(panes);
+    // An alert is not shorter than a summary with a batch of its own.
+    telemetry + alerts + told * ALERT_BYTES_MAX + summaries * SUMMARY_BYTES_MAX + FRAME_BYTES_MAX
+}
+
 /// The smallest buffer for sealed batches: one row with the longest names fits.
 pub const BATCH_BYTES_MIN: usize = 1_024;
 /// The largest part of a checkpoint that is made in one piece: a rule, or a sensor without its panes.
@@ -63,6 +110,7 @@ const _: () = {
             <= SENSOR_LITE_BYTES_MAX
     );
     assert!(RULES_MAX < u16::MAX as usize);
+    assert!(ALERT_BYTES_MAX >= SUMMARY_BYTES_MAX + FRAME_BYTES_MAX);
     assert!(
         BATCH_BYTES_MIN
             >= GATEWAY_BYTES_MAX + DEVICE_BYTES_MAX + SIGNAL_BYTES_MAX + UNIT_BYTES_MAX + 256

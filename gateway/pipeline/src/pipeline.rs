@@ -1,7 +1,9 @@
 //! The pipeline as its caller sees it.
 
-mod replan;
 mod steps;
+mod due;
+mod seal;
+mod replan;
 
 use crate::alarm::{self, Cause, Change};
 use crate::batch::Open;
@@ -154,7 +156,8 @@ impl<M: Memory> Pipeline<M> {
         names::find(&self.memory.links, &self.memory.sensors, device, signal).map(SensorId)
     }
 
-    /// Takes one reading: what is due by now comes first, then its alerts, then its summaries, then the batch.
+    /// Takes one reading: what is due by now for its sensor comes first, then its alerts, then its summaries, then the batch
+    /// if it is full. It emits at most one batch of readings, and [`call_bytes_max`](crate::limits::call_bytes_max) in all.
     pub fn handle_reading(
         &mut self,
         now: Now,
@@ -163,16 +166,18 @@ impl<M: Memory> Pipeline<M> {
         out: &mut impl Emit,
     ) -> Verdict {
         let now = self.not_before(now);
-        self.expire(now, out);
         self.counters.readings += 1;
         if sensor.0 >= self.sensors {
             self.counters.unknown_sensors += 1;
             return Verdict::UnknownSensor;
         }
+        self.expire_if_due(now, usize::from(sensor.0), out);
         self.take(now, sensor, reading, out)
     }
 
-    /// Does what is due by now: delays of alarms, silence, idle windows, revisions, batches that are old enough.
+    /// Does what is due by now: delays of alarms, silence, idle windows, revisions, batches that are old enough. The longest
+    /// due comes first. One call serves at most [`DUE_PER_CALL_MAX`](crate::limits::DUE_PER_CALL_MAX) sensors, and fewer if
+    /// they have much to tell; then the [`deadline`](Self::deadline) has still come, and the next call goes on.
     pub fn handle_timeout(&mut self, now: Now, out: &mut impl Emit) {
         let now = self.not_before(now);
         self.expire(now, out);
@@ -190,7 +195,10 @@ impl<M: Memory> Pipeline<M> {
     }
 
     /// Takes over another plan. Sensors for which nothing changes go on as they are; where the windows change, the open ones
-    /// are told as partial and begin anew; an alert whose rule changes is cleared. Open batches are sealed.
+    /// are told as partial and begin anew; an alert whose rule changes is cleared. Open batches are sealed. Before, it does what
+    /// one [`handle_timeout`](Self::handle_timeout) does.
+    ///
+    /// What it emits has no bound but the number of sensors: each may clear its alerts and tell its open windows.
     ///
     /// # Errors
     /// [`Invalid`] if the plan is wrong or the memory doesn't do for it; the old one holds then.
@@ -208,12 +216,11 @@ impl<M: Memory> Pipeline<M> {
         Ok(())
     }
 
-    /// Seals the open batches as they are.
+    /// Seals the open batches as they are, after what one [`handle_timeout`](Self::handle_timeout) does.
     pub fn seal(&mut self, now: Now, out: &mut impl Emit) {
         let now = self.not_before(now);
         self.expire(now, out);
-        self.seal_summaries(now, out);
-        self.seal_rows(now, out);
+        self.seal_all(now, out);
     }
 
     /// What holds now.

@@ -26,8 +26,7 @@ impl<M: Memory> Pipeline<M> {
                 sensor.windows.reset(panes, plan.config(rule));
             }
         }
-        self.seal_summaries(now, out);
-        self.seal_rows(now, out);
+        self.seal_all(now, out);
         for sensor in &mut self.memory.sensors[..usize::from(self.sensors)] {
             sensor.rule = plan.rule_of(&sensor.device, &sensor.signal);
         }

@@ -1,19 +1,17 @@
-//! What an input makes happen, step by step.
+//! What a reading makes happen, step by step.
 
-use super::{Pipeline, Reading, Verdict, name_of};
+use super::{Pipeline, Reading, Verdict};
 use crate::alarm::{Cause, Change, Event, alert};
-use crate::batch::{OpenRow, write_parts};
+use crate::batch::OpenRow;
 use crate::clean::{judge_time, judge_value};
 use crate::config::{SensorConfig, Threshold};
 use crate::counters::Counters;
 use crate::memory::{Memory, Parts};
-use crate::output::{BatchKind, Emit, Output};
+use crate::output::{Emit, Output};
 use crate::sensor::Last;
-use crate::time::{Instant, Now};
+use crate::time::Now;
 use crate::window::{Entry, Pane, Windows};
-use wire::{
-    Content, Flags, Quality, Reasons, Row, SensorId, Summary, write_batch, write_summaries,
-};
+use wire::{Content, Flags, Quality, Reasons, Row, SensorId, Summary};
 
 impl<M: Memory> Pipeline<M> {
     /// A reading of a sensor that exists.
@@ -123,7 +121,7 @@ impl<M: Memory> Pipeline<M> {
         }
     }
 
-    fn step_thresholds(
+    pub(super) fn step_thresholds(
         &mut self,
         now: Now,
         place: usize,
@@ -168,7 +166,7 @@ impl<M: Memory> Pipeline<M> {
     }
 
     /// Tells the summaries that `next` finds, until it finds no more.
-    fn close_windows(
+    pub(super) fn close_windows(
         &mut self,
         now: Now,
         place: usize,
@@ -238,151 +236,6 @@ impl<M: Memory> Pipeline<M> {
         };
         if self.telemetry.len >= self.batch_len_max(self.memory.rows.len()) {
             self.seal_rows(now, out);
-        }
-    }
-
-    fn batch_len_max(&self, room: usize) -> usize {
-        room.min(self.plan.batch.readings_max as usize)
-    }
-
-    pub(super) fn seal_rows(&mut self, now: Now, out: &mut impl Emit) {
-        let Self {
-            plan,
-            memory,
-            counters,
-            telemetry,
-            ..
-        } = self;
-        let rows = &mut memory.rows[..telemetry.len];
-        *telemetry = Default::default();
-        if rows.is_empty() {
-            return;
-        }
-        rows.sort_unstable_by_key(|row| (row.row.sensor, row.order));
-        let name = |sensor| name_of(&memory.sensors, plan, sensor);
-        write_parts(
-            rows,
-            &mut memory.bytes,
-            &|rows, buffer| write_batch(&plan.gateway, now.wall, rows, name, buffer),
-            &mut |bytes, items| {
-                counters.telemetry_batches += 1;
-                out.emit(Output::Batch {
-                    kind: BatchKind::Telemetry,
-                    bytes,
-                    items: items as u32,
-                });
-            },
-        );
-    }
-
-    pub(super) fn seal_summaries(&mut self, now: Now, out: &mut impl Emit) {
-        let Self {
-            plan,
-            memory,
-            counters,
-            aggregates,
-            ..
-        } = self;
-        let summaries = &mut memory.summaries[..aggregates.len];
-        *aggregates = Default::default();
-        if summaries.is_empty() {
-            return;
-        }
-        summaries
-            .sort_unstable_by_key(|summary| (summary.sensor, summary.window, summary.revision));
-        let name = |sensor| name_of(&memory.sensors, plan, sensor);
-        write_parts(
-            summaries,
-            &mut memory.bytes,
-            &|summaries, buffer| write_summaries(&plan.gateway, now.wall, summaries, name, buffer),
-            &mut |bytes, items| {
-                counters.aggregate_batches += 1;
-                out.emit(Output::Batch {
-                    kind: BatchKind::Aggregates,
-                    bytes,
-                    items: items as u32,
-                });
-            },
-        );
-    }
-
-    /// Does what is due by now. Each sensor comes at most once, because it is set to a later time or none.
-    pub(super) fn expire(&mut self, now: Now, out: &mut impl Emit) {
-        while let Some((sensor, due)) = self.timers.first(&self.memory.links) {
-            if due > now.instant {
-                break;
-            }
-            self.expire_sensor(now, usize::from(sensor), out);
-        }
-        if self.aggregates.due.is_some_and(|due| due <= now.instant) {
-            self.seal_summaries(now, out);
-        }
-        if self.telemetry.due.is_some_and(|due| due <= now.instant) {
-            self.seal_rows(now, out);
-        }
-    }
-
-    fn expire_sensor(&mut self, now: Now, place: usize, out: &mut impl Emit) {
-        let good = self.memory.sensors[place].good;
-        self.step_thresholds(now, place, |_| Event::Elapsed(good), out);
-        self.notice_silence(now, place, out);
-        if self.memory.sensors[place].windows.is_stale(now, None) {
-            self.close_windows(now, place, Windows::next_revised, out);
-        }
-        self.close_windows(
-            now,
-            place,
-            |windows, panes, id, config| windows.next_idle(panes, now, id, config),
-            out,
-        );
-        self.reset_timer(place);
-    }
-
-    fn notice_silence(&mut self, now: Now, place: usize, out: &mut impl Emit) {
-        let sensor = &mut self.memory.sensors[place];
-        let config = self.plan.config(sensor.rule);
-        let Some(rule) = &config.silence else { return };
-        if let Some(change) = sensor.silence.elapse(now, Some(rule), &mut self.last_alert) {
-            let name = sensor.name(config);
-            tell(
-                &mut self.counters,
-                out,
-                &alert(
-                    now,
-                    SensorId(place as u16),
-                    name,
-                    Cause::Silence(rule),
-                    change,
-                ),
-                change,
-            );
-        }
-    }
-
-    /// Sets a sensor's timer to what it waits for, after now; at the end of time there is no after.
-    pub(super) fn reset_timer(&mut self, place: usize) {
-        let sensor = &self.memory.sensors[place];
-        let due = sensor.due(self.plan.config(sensor.rule));
-        let later = self.instant.0.checked_add(1).map(Instant);
-        let due = due.zip(later).map(|(due, later)| due.max(later));
-        self.timers.set(&mut self.memory.links, place as u16, due);
-    }
-
-    /// Sets a sensor's timer only if it would come too late. Too early is well, and the usual case: each reading puts silence
-    /// and idle windows off, which needs no change of the heap.
-    fn bring_timer_forward(&mut self, place: usize) {
-        let sensor = &self.memory.sensors[place];
-        let Some(due) = sensor.due(self.plan.config(sensor.rule)) else {
-            return;
-        };
-        let is_early_enough = |set: Instant| set <= due;
-        if !self
-            .timers
-            .due(&self.memory.links, place as u16)
-            .is_some_and(is_early_enough)
-        {
-            self.timers
-                .set(&mut self.memory.links, place as u16, Some(due));
         }
     }
 }

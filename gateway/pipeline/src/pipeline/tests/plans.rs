@@ -177,8 +177,8 @@ fn a_batch_that_is_too_long_is_split() {
             events.push(keep(output))
         });
     }
-    assert_eq!(rig.rows().len(), 50);
-    assert!(rig.events.len() > 1);
+    assert!((1..50).contains(&rig.rows().len()), "the rest waits");
+    assert_eq!(rig.seal(50).rows().len(), 50);
 }
 
 #[test]

@@ -117,12 +117,12 @@ impl Driven {
                 );
             }
             Step::Wait => {
-                pipeline.handle_timeout(self.now, &mut out);
-                assert!(
-                    pipeline
-                        .deadline()
-                        .is_none_or(|due| due > self.now.instant || due.0 == u64::MAX)
-                );
+                let is_due = |due: Instant| due <= self.now.instant;
+                let rounds = (0..10).take_while(|_| {
+                    pipeline.handle_timeout(self.now, &mut out);
+                    pipeline.deadline().is_some_and(is_due)
+                });
+                assert!(rounds.count() < 10, "each call does some of what is due");
             }
             Step::Seal => pipeline.seal(self.now, &mut out),
             Step::Register(device) => {

@@ -1,0 +1,107 @@
+//! What time alone makes happen: alarms that waited, silence, idle windows, revisions, batches that are old enough.
+
+use super::Pipeline;
+use super::steps::tell;
+use crate::alarm::{Cause, Event, alert};
+use crate::limits::{DUE_PER_CALL_MAX, TOLD_PER_CALL_MAX};
+use crate::memory::Memory;
+use crate::output::Emit;
+use crate::time::{Instant, Now};
+use crate::window::Windows;
+use wire::SensorId;
+
+impl<M: Memory> Pipeline<M> {
+    /// Does what is due by now, the longest due first, as far as one call may go. Each sensor comes at most once, because it
+    /// is set to a later time or none.
+    pub(super) fn expire(&mut self, now: Now, out: &mut impl Emit) {
+        let told_max = self.counters.told().saturating_add(TOLD_PER_CALL_MAX);
+        for _ in 0..DUE_PER_CALL_MAX {
+            let first = self.timers.first(&self.memory.links);
+            let Some((sensor, _)) = first.filter(|(_, due)| *due <= now.instant) else {
+                break;
+            };
+            self.expire_sensor(now, usize::from(sensor), out);
+            if self.counters.told() >= told_max {
+                break;
+            }
+        }
+        if self.aggregates.due.is_some_and(|due| due <= now.instant) {
+            self.seal_summaries(now, out);
+        }
+        if self.telemetry.due.is_some_and(|due| due <= now.instant) {
+            self.seal_rows(now, out);
+        }
+    }
+
+    /// Does what is due by now for one sensor, whoever else waits.
+    pub(super) fn expire_if_due(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        let due = self.timers.due(&self.memory.links, place as u16);
+        if due.is_some_and(|due| due <= now.instant) {
+            self.expire_sensor(now, place, out);
+        }
+    }
+
+    fn expire_sensor(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        let good = self.memory.sensors[place].good;
+        self.step_thresholds(now, place, |_| Event::Elapsed(good), out);
+        self.notice_silence(now, place, out);
+        if self.memory.sensors[place].windows.is_stale(now, None) {
+            self.close_windows(now, place, Windows::next_revised, out);
+        }
+        self.close_windows(
+            now,
+            place,
+            |windows, panes, id, config| windows.next_idle(panes, now, id, config),
+            out,
+        );
+        self.reset_timer(place);
+    }
+
+    fn notice_silence(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        let Some(rule) = &config.silence else { return };
+        if let Some(change) = sensor.silence.elapse(now, Some(rule), &mut self.last_alert) {
+            let name = sensor.name(config);
+            tell(
+                &mut self.counters,
+                out,
+                &alert(
+                    now,
+                    SensorId(place as u16),
+                    name,
+                    Cause::Silence(rule),
+                    change,
+                ),
+                change,
+            );
+        }
+    }
+
+    /// Sets a sensor's timer to what it waits for, after now; at the end of time there is no after.
+    pub(super) fn reset_timer(&mut self, place: usize) {
+        let sensor = &self.memory.sensors[place];
+        let due = sensor.due(self.plan.config(sensor.rule));
+        let later = self.instant.0.checked_add(1).map(Instant);
+        let due = due.zip(later).map(|(due, later)| due.max(later));
+        self.timers.set(&mut self.memory.links, place as u16, due);
+    }
+
+    /// Sets a sensor's timer only if it would come too late. Too early is well, and the usual case: each reading puts silence
+    /// and idle windows off, which needs no change of the heap.
+    pub(super) fn bring_timer_forward(&mut self, place: usize) {
+        let sensor = &self.memory.sensors[place];
+        let Some(due) = sensor.due(self.plan.config(sensor.rule)) else {
+            return;
+        };
+        let is_early_enough = |set: Instant| set <= due;
+        if !self
+            .timers
+            .due(&self.memory.links, place as u16)
+            .is_some_and(is_early_enough)
+        {
+            self.timers
+                .set(&mut self.memory.links, place as u16, Some(due));
+        }
+    }
+}
