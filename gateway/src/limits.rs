@@ -60,6 +60,8 @@ pub const BROKER_DEADLINES_PER_TURN_MAX: usize = 64;
 pub const COMMIT_RETRY_MS: u64 = 1_000;
 /// How often the status is published unless the config says otherwise, ms.
 pub const STATUS_INTERVAL_MS: u64 = 10_000;
+/// Longest wait for the disk when the gateway is asked to stop, ms: systemd kills after 90 s.
+pub const STOP_MS_MAX: u64 = 10_000;
 /// Pause after the system had no socket for a connection, ms.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 

@@ -15,7 +15,7 @@ use crate::buffers::ReceiveBuffer;
 use crate::clock::Clock;
 use crate::engine::{Engine, Event};
 use crate::forward::Failure;
-use crate::limits::{ACCEPT_PAUSE_MS, EVENTS_PER_TURN_MAX};
+use crate::limits::{ACCEPT_PAUSE_MS, EVENTS_PER_TURN_MAX, STOP_MS_MAX};
 use crate::shell::Shell;
 use crate::store::{self, StoreError};
 use crate::uplink;
@@ -116,13 +116,32 @@ impl Loop {
         loop {
             match self.turn().await {
                 Ok(()) => {}
-                Err(exit) => {
-                    self.engine.stop(&mut self.shell);
-                    self.shell.close(&exit);
-                    return exit;
-                }
+                Err(Exit::Asked) => return self.finish().await,
+                Err(exit) => return exit,
             }
         }
+    }
+
+    /// Says good-bye to the clients, and waits until what was taken is durable.
+    async fn finish(mut self) -> Exit {
+        self.engine.stop(&mut self.shell);
+        let last = Instant::from_std(
+            self.clock
+                .instant_at(self.clock.now().monotonic_ms + STOP_MS_MAX),
+        );
+        while !self.engine.is_settled() {
+            tokio::select! {
+                report = self.reports.recv() => match report.map(|report| self.handle_report(report)) {
+                    Some(Ok(())) => {}
+                    Some(Err(exit)) => return exit,
+                    None => break,
+                },
+                () = sleep_until(last) => break,
+            }
+        }
+        tracing::info!(settled = self.engine.is_settled(), "stopped");
+        self.shell.close();
+        Exit::Asked
     }
 
     /// Waits for an event, and handles it with those that came meanwhile.

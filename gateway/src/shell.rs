@@ -12,7 +12,7 @@ use crate::buffers::{Budget, ReceiveBuffer};
 use crate::connection::{Connection, Line};
 use crate::engine::{Action, Perform};
 use crate::limits::{TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
-use crate::run::{Exit, Incoming};
+use crate::run::Incoming;
 use crate::store::{self, Usage, Writer};
 use crate::uplink::{self, Uplink};
 
@@ -140,9 +140,8 @@ impl Shell {
         self.usage = usage;
     }
 
-    /// Ends the threads; what was committed is durable.
-    pub fn close(&mut self, exit: &Exit) {
-        tracing::info!(reason = %exit, "closing");
+    /// Closes the store: its log goes into the database.
+    pub fn close(&mut self) {
         if self.writer.request(store::Request::Close).is_err() {
             tracing::debug!("the store has ended already");
         }

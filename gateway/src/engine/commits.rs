@@ -173,6 +173,11 @@ impl Commits {
         }
     }
 
+    /// From now on a commit waits for nothing but the disk.
+    pub(super) fn hurry(&mut self) {
+        self.interval_ms = 0;
+    }
+
     /// The store is done with the box.
     pub(super) fn handle_committed(&mut self, mut commit: Box<Commit>) {
         commit.clear();
