@@ -6,7 +6,9 @@
 use core::fmt;
 
 use heapless::Vec;
+use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use wire::Timestamp;
 
 use crate::limits::READINGS_PER_MESSAGE_MAX;
@@ -198,37 +200,22 @@ impl<'de> Visitor<'de> for Values<'_, 'de> {
     }
 }
 
+/// A value. Its text is parsed by the standard library: that is right to the last bit, and allocates nothing.
 struct Number;
 
 impl<'de> DeserializeSeed<'de> for Number {
     type Value = f64;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<f64, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Visitor<'_> for Number {
-    type Value = f64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, true or false")
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<f64, E> {
-        Ok(value)
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<f64, E> {
-        Ok(value as f64)
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<f64, E> {
-        Ok(value as f64)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<f64, E> {
-        Ok(f64::from(u8::from(value)))
+        match <&RawValue>::deserialize(deserializer)?.get() {
+            "true" => Ok(1.0),
+            "false" => Ok(0.0),
+            text => match text.parse::<f64>() {
+                Ok(value) if value.is_finite() => Ok(value),
+                Ok(_) => Err(de::Error::custom("the number is out of range")),
+                Err(_) => Err(de::Error::custom("expected a number, true or false")),
+            },
+        }
     }
 }
 
@@ -312,6 +299,22 @@ mod tests {
         );
     }
 
+    /// JSON parsers that round twice are one bit off for about one in thirty numbers of 16 digits.
+    #[test]
+    fn a_value_is_read_to_its_last_bit() {
+        for text in [
+            "92.27798059999999",
+            "90.14558029999999",
+            "-1.7976931348623157e308",
+            "5e-324",
+        ] {
+            let value: f64 = text.parse().expect("a number");
+            let object = format!("{{\"value\": {text} }}");
+            check(text, true, (None, &[(None, value)]));
+            check(&object, true, (None, &[(None, value)]));
+        }
+    }
+
     #[test]
     fn a_number_that_is_none_is_still_a_reading() {
         let readings = parse(b"NaN", true).expect("a sensor's way to say it has no value");
@@ -326,6 +329,9 @@ mod tests {
         check_refused(br#"{"ts":1}"#, true, "neither");
         check_refused(br#"{"value":null}"#, true, "expected a number");
         check_refused(br#"{"value":"21"}"#, true, "expected a number");
+        check_refused(br#"{"value":[1]}"#, true, "expected a number");
+        check_refused(br#"{"value":1e999}"#, true, "out of range");
+        check_refused(br#"{"value":01}"#, true, "number");
         check_refused(br#"{"value":1,"value":2}"#, true, "twice");
         check_refused(br#"{"value":1"#, true, "EOF");
         check_refused(br#"{"value":1} x"#, true, "trailing");
