@@ -41,6 +41,18 @@ pub enum Command {
         )]
         config: PathBuf,
     },
+    /// Shows the whole job on this machine: sensors, faults, alerts, an outage, exactly once.
+    Demo {
+        /// Runs until it is stopped, not for one minute.
+        #[arg(long)]
+        forever: bool,
+        /// How long it runs, seconds.
+        #[arg(long, default_value_t = 60, conflicts_with = "forever", value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+        /// Port of the broker on 127.0.0.1; a free one if absent.
+        #[arg(long)]
+        port: Option<u16>,
+    },
     /// Replays the journal of a stopped gateway and compares the state with each checkpoint; exit 1 if one differs.
     Replay {
         /// Config file of the gateway.

@@ -29,6 +29,7 @@ pub mod connection;
 pub mod authenticate;
 pub mod secrets;
 pub mod passwd;
+pub mod demo;
 pub mod recover;
 pub mod store;
 pub mod uplink;

@@ -10,7 +10,7 @@ use gateway::bill::Bill;
 use gateway::cli::{Arguments, Command, EXIT_CONFIG};
 use gateway::config::Config;
 use gateway::run::Exit;
-use gateway::{passwd, recover, start};
+use gateway::{demo, passwd, recover, start};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
@@ -19,6 +19,11 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run { config, verbose } => run(&config, verbose),
         Command::Check { config } => check(&config),
+        Command::Demo {
+            forever,
+            seconds,
+            port,
+        } => demo::run((!forever).then_some(seconds), port),
         Command::Replay { config } => replay(&config),
         Command::Passwd {
             file,
