@@ -3,15 +3,11 @@
 //! Columns of one kind stand together over all sensors, which is what a compressor likes best.
 
 use crate::bytes::{Cursor, Full, Malformed, Writer};
-use crate::column::{Numbers, Times, write_numbers, write_times};
+use crate::column::{Numbers, write_numbers};
 use crate::dictionary::{Group, SensorName, read_group, write_group};
 use crate::frame::{Frame, Kind};
 use crate::reading::{Content, Flags, Row, SensorId, Timestamp};
-
-/// The lag column of a sensor whose readings all have one lag.
-const LAG_CONSTANT: u8 = 0;
-/// The lag column of a sensor whose readings have each their own.
-const LAG_EACH: u8 = 1;
+use crate::times::{Lags, Times, open_times, write_lags, write_times};
 
 /// Bits of a mark which say what kind of content the row has; the flags stand above them.
 const CONTENT_BITS: u32 = 3;
@@ -51,10 +47,13 @@ pub fn write_batch<'b, 'n, R: AsRef<Row>>(
         writer.section(|writer| write_marks(writer, rows))?;
         writer.section(|writer| {
             groups().try_for_each(|group| {
-                write_times(writer, at.0, group.iter().map(|row| row.as_ref().time.0))
+                let times = group.iter().map(|row| row.as_ref().time.0);
+                write_times(writer, at.0, times, group.iter().map(lag))
             })
         })?;
-        writer.section(|writer| groups().try_for_each(|group| write_lags(writer, group)))?;
+        writer.section(|writer| {
+            groups().try_for_each(|group| write_lags(writer, group.iter().map(lag)))
+        })?;
         writer.section(|writer| {
             groups().try_for_each(|group| {
                 write_numbers(writer, group.iter().filter_map(|row| value(row.as_ref())))
@@ -105,20 +104,9 @@ fn write_marks<R: AsRef<Row>>(writer: &mut Writer<'_>, rows: &[R]) -> Result<(),
 }
 
 /// The lag of a reading is its arrival less its time.
-fn write_lags<R: AsRef<Row>>(writer: &mut Writer<'_>, group: &[R]) -> Result<(), Full> {
-    let lag = |row: &R| row.as_ref().arrival.0.wrapping_sub(row.as_ref().time.0);
-    let first = lag(&group[0]);
-    if group.iter().all(|row| lag(row) == first) {
-        writer.byte(LAG_CONSTANT)?;
-        return writer.signed(first);
-    }
-    writer.byte(LAG_EACH)?;
-    let mut before = 0;
-    for row in group {
-        writer.signed(lag(row).wrapping_sub(before))?;
-        before = lag(row);
-    }
-    Ok(())
+fn lag<R: AsRef<Row>>(row: &R) -> i64 {
+    let Row { time, arrival, .. } = row.as_ref();
+    arrival.0.wrapping_sub(time.0)
 }
 
 /// The rows of a batch, one by one; the first error ends it.
@@ -147,8 +135,7 @@ struct Columns<'a> {
 struct OpenGroup<'a> {
     group: Group<'a>,
     times: Times,
-    lag: i64,
-    lag_each: bool,
+    lags: Lags,
     values: Numbers,
     raws: Numbers,
 }
@@ -199,12 +186,10 @@ impl<'a> BatchReader<'a> {
         };
         let mark = self.mark.read(&mut self.columns.marks)?;
         let time = open.times.read(&mut self.columns.times)?;
-        if open.lag_each {
-            open.lag = open.lag.wrapping_add(self.columns.lags.signed()?);
-        }
+        let lag = open.lags.read(&mut self.columns.lags)?;
         let row = Row {
             time: Timestamp(time),
-            arrival: Timestamp(time.wrapping_add(open.lag)),
+            arrival: Timestamp(time.wrapping_add(lag)),
             content: self.columns.content(&mut open, mark)?,
             flags: Flags(
                 u32::try_from(mark >> CONTENT_BITS)
@@ -239,17 +224,11 @@ impl<'a> BatchReader<'a> {
 impl<'a> Columns<'a> {
     fn open_group(&mut self, base: Timestamp) -> Result<OpenGroup<'a>, Malformed> {
         let group = read_group(&mut self.dictionary)?;
-        let times = Times::new(&mut self.times, base.0)?;
-        let (lag_each, lag) = match self.lags.byte()? {
-            LAG_CONSTANT => (false, self.lags.signed()?),
-            LAG_EACH => (true, 0),
-            _ => return Err(Malformed::Part("kind of lag column")),
-        };
+        let (times, lags) = open_times(base.0, &mut self.times, &mut self.lags)?;
         Ok(OpenGroup {
             group,
             times,
-            lag,
-            lag_each,
+            lags,
             values: Numbers::default(),
             raws: Numbers::default(),
         })

@@ -64,6 +64,27 @@ pub(crate) const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
+/// About how many bits the numbers take once they are compressed: their own, and a few that tell how many those are.
+pub(crate) fn bits(numbers: impl Iterator<Item = i64>) -> u64 {
+    let bits = |number| u64::from(3 + u64::BITS - zigzag(number).leading_zeros());
+    numbers.map(bits).sum()
+}
+
+/// The whole number that is nearest to `sum / count`; 0 if there are none.
+pub(crate) const fn nearest(sum: i128, count: i128) -> i64 {
+    match (2 * sum + count).checked_div_euclid(2 * count) {
+        Some(mean) => mean as i64,
+        None => 0,
+    }
+}
+
+/// The mean of the numbers.
+pub(crate) fn mean(numbers: impl Iterator<Item = i64>) -> i64 {
+    let add = |(sum, count), number| (sum + i128::from(number), count + 1);
+    let (sum, count) = numbers.fold((0, 0), add);
+    nearest(sum, count)
+}
+
 /// Fills a buffer from its start.
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],

@@ -1,6 +1,6 @@
-//! Columns of a batch: times as differences to a period, numbers as differences of scaled integers where that loses nothing.
+//! Columns of numbers: scaled to whole numbers where that loses nothing, as differences to the one before or to a level.
 
-use crate::bytes::{Cursor, Full, Malformed, Writer};
+use crate::bytes::{Cursor, Full, Malformed, Writer, bits, mean};
 
 /// The powers of ten by which a column may be scaled: up to nine decimals.
 const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -8,78 +8,11 @@ const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /// The scale byte of a column of plain floats.
 const PLAIN: u8 = 0xFF;
 
+/// Added to the scale if the numbers stand around a level.
+const LEVEL: u8 = 0x10;
+
 /// Above it a double doesn't hold every whole number.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-
-/// Writes times: the first as difference to `base`, then the period, then each step as difference to the period.
-///
-/// Differences wrap around, so that any two times have one.
-pub(crate) fn write_times(
-    writer: &mut Writer<'_>,
-    base: i64,
-    times: impl Iterator<Item = i64> + Clone,
-) -> Result<(), Full> {
-    let period = period(times.clone());
-    let mut before = None;
-    for time in times {
-        match before {
-            None => {
-                writer.signed(time.wrapping_sub(base))?;
-                writer.signed(period)?;
-            }
-            Some(before) => writer.signed(time.wrapping_sub(before).wrapping_sub(period))?,
-        }
-        before = Some(time);
-    }
-    Ok(())
-}
-
-/// The middle one of the first three steps: near the usual step, even if one of them is a gap.
-fn period(times: impl Iterator<Item = i64> + Clone) -> i64 {
-    let mut steps = [0; 3];
-    let pairs = times.clone().zip(times.skip(1));
-    let mut count = 0;
-    for (step, (before, time)) in steps.iter_mut().zip(pairs) {
-        *step = time.wrapping_sub(before);
-        count += 1;
-    }
-    match count {
-        0..=2 => steps[0],
-        _ => {
-            steps.sort_unstable();
-            steps[1]
-        }
-    }
-}
-
-/// Reads the times of one sensor, one by one.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
-    before: i64,
-    period: i64,
-    first: bool,
-}
-
-impl Times {
-    pub(crate) fn new(cursor: &mut Cursor<'_>, base: i64) -> Result<Self, Malformed> {
-        let before = base.wrapping_add(cursor.signed()?);
-        Ok(Self {
-            before,
-            period: cursor.signed()?,
-            first: true,
-        })
-    }
-
-    pub(crate) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<i64, Malformed> {
-        if self.first {
-            self.first = false;
-        } else {
-            let step = cursor.signed()?.wrapping_add(self.period);
-            self.before = self.before.wrapping_add(step);
-        }
-        Ok(self.before)
-    }
-}
 
 /// Writes numbers: the smallest scale with which all of them come back bit for bit, or else plain floats.
 pub(crate) fn write_numbers(
@@ -95,15 +28,24 @@ pub(crate) fn write_numbers(
             .into_iter()
             .try_for_each(|number| writer.float(number));
     };
-    writer.byte(scale)?;
-    let mut before = 0;
-    for number in numbers {
-        // `scale_of` has seen that every number fits.
-        let whole = scaled(number, scale).unwrap_or_default();
-        writer.signed(whole - before)?;
-        before = whole;
+    // `scale_of` has seen that every number fits.
+    let whole = numbers.map(|number| scaled(number, scale).unwrap_or_default());
+    let level = mean(whole.clone());
+    let around = whole.clone().map(|whole| whole - level);
+    let pairs = core::iter::once(0).chain(whole.clone()).zip(whole);
+    let steps = pairs.map(|(before, whole)| whole - before);
+    if bits(core::iter::once(level).chain(around.clone())) < bits(steps.clone()) {
+        writer.byte(scale | LEVEL)?;
+        writer.signed(level)?;
+        around
+            .into_iter()
+            .try_for_each(|number| writer.signed(number))
+    } else {
+        writer.byte(scale)?;
+        steps
+            .into_iter()
+            .try_for_each(|number| writer.signed(number))
     }
-    Ok(())
 }
 
 /// A larger scale fits wherever a smaller one does, as long as the whole number stays exact: so one pass finds it, and one
@@ -148,30 +90,45 @@ pub(crate) enum Numbers {
     Unread,
     /// Floats as they are.
     Plain,
-    /// Differences of whole numbers.
-    Scaled { before: i64, power: f64 },
+    /// Differences of whole numbers to the one before.
+    Steps { before: i64, power: f64 },
+    /// Differences of whole numbers to a level.
+    Around { level: i64, power: f64 },
 }
 
 impl Numbers {
     pub(crate) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<f64, Malformed> {
         if let Self::Unread = self {
-            *self = match cursor.byte()? {
-                PLAIN => Self::Plain,
-                scale => {
-                    let power = *POWERS
-                        .get(usize::from(scale))
-                        .ok_or(Malformed::Part("scale"))?;
-                    Self::Scaled { before: 0, power }
-                }
-            };
+            *self = Self::open(cursor)?;
         }
         match self {
             Self::Unread | Self::Plain => cursor.float(),
-            Self::Scaled { before, power } => {
+            Self::Steps { before, power } => {
                 *before = before.wrapping_add(cursor.signed()?);
                 Ok(unscaled(*before, *power))
             }
+            Self::Around { level, power } => {
+                Ok(unscaled(level.wrapping_add(cursor.signed()?), *power))
+            }
         }
+    }
+
+    fn open(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
+        let scale = cursor.byte()?;
+        if scale == PLAIN {
+            return Ok(Self::Plain);
+        }
+        let power = *POWERS
+            .get(usize::from(scale & !LEVEL))
+            .ok_or(Malformed::Part("scale"))?;
+        Ok(if scale & LEVEL == 0 {
+            Self::Steps { before: 0, power }
+        } else {
+            Self::Around {
+                level: cursor.signed()?,
+                power,
+            }
+        })
     }
 }
 
@@ -199,25 +156,18 @@ mod tests {
         len
     }
 
-    fn check_times(times: &[i64], base: i64) -> usize {
-        let mut buffer = [0; 1024];
-        let mut writer = Writer::new(&mut buffer);
-        write_times(&mut writer, base, times.iter().copied()).unwrap();
-        let len = writer.written().len();
-        let mut cursor = Cursor::new(&buffer[..len]);
-        let mut reader = Times::new(&mut cursor, base).unwrap();
-        for time in times {
-            assert_eq!(reader.read(&mut cursor), Ok(*time), "{times:?}");
-        }
-        assert_eq!(cursor.end(), Ok(()));
-        len
-    }
-
     #[test]
     fn decimals_take_a_byte_or_two_each() {
         assert_eq!(check_numbers(&[20.25, 20.26, 20.24, 20.0]), 1 + 2 + 3);
         assert_eq!(check_numbers(&[0.1, 0.2, 0.3]), 1 + 3);
         assert_eq!(check_numbers(&[]), 0);
+    }
+
+    #[test]
+    fn noise_around_a_level_takes_a_byte_each() {
+        let noise = |n: i64| (2000 + n * n * 7919 % 100) as f64 / 100.0;
+        let numbers: Vec<f64> = (0..60).map(noise).collect();
+        assert_eq!(check_numbers(&numbers), 1 + 2 + 60);
     }
 
     #[test]
@@ -246,14 +196,6 @@ mod tests {
         check_numbers(&[9_007_199_254_740_991.0, -9_007_199_254_740_992.0]);
     }
 
-    #[test]
-    fn a_steady_beat_takes_one_byte_a_step() {
-        let times: Vec<i64> = (0..60)
-            .map(|n| 1_700_000_000_000 + n * 1000 + n % 7)
-            .collect();
-        assert_eq!(check_times(&times, 1_700_000_000_000), 1 + 2 + 59);
-    }
-
     proptest! {
         #[test]
         fn any_numbers_come_back(bits in proptest::collection::vec(any::<u64>(), 0..32)) {
@@ -264,11 +206,6 @@ mod tests {
         fn any_decimals_come_back(whole in proptest::collection::vec(any::<i32>(), 0..32), scale in 0..12) {
             let numbers: Vec<f64> = whole.iter().map(|w| std::format!("{w}e-{scale}").parse().unwrap()).collect();
             check_numbers(&numbers);
-        }
-
-        #[test]
-        fn any_times_come_back(times in proptest::collection::vec(any::<i64>(), 1..32), base: i64) {
-            check_times(&times, base);
         }
     }
 }

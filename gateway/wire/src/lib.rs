@@ -11,6 +11,7 @@ extern crate std;
 mod bytes;
 mod checksum;
 mod column;
+mod times;
 mod dictionary;
 
 pub mod frame;

@@ -94,6 +94,25 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// A signal that is noisy, read by a clock that jitters: each column stands around something.
+fn noisy_rows() -> Vec<Row> {
+    let jitters = [
+        31, 9, -28, -2, 37, -39, 1, 28, -36, -9, 35, -3, 19, -37, 22, -28,
+    ];
+    let lags = [9, 4, 7, 90, 5, 8, 4, 6, 9, 5, 7, 4, 8, 9, 5, 6];
+    let hundredths = [
+        0, 31, -31, 30, -30, 32, -32, 5, 31, -30, 30, -31, 32, -5, -32, 0,
+    ];
+    (0..16)
+        .map(|n| {
+            let time = n as i64 * 1000 - 16_000 + jitters[n];
+            let value = f64::from(2000 + hundredths[n]) / 100.0;
+            let content = Content::AsSent(value);
+            row(0, time, lags[n], content, Quality::Good, Reasons::NONE)
+        })
+        .collect()
+}
+
 fn stats() -> Stats {
     let mut stats = Stats::of(AT - 60_000, 20.0);
     stats.push(AT - 30_000, 21.0, 60_000);
@@ -162,6 +181,7 @@ fn written(name_of_message: &str) -> Vec<u8> {
     let mut buffer = [0; 512];
     let bytes = match name_of_message {
         "telemetry" => write_batch("edge-7", Timestamp(AT), &rows(), name, &mut buffer),
+        "telemetry-noisy" => write_batch("edge-7", Timestamp(AT), &noisy_rows(), name, &mut buffer),
         "aggregates" => write_summaries("edge-7", Timestamp(AT), &summaries(), name, &mut buffer),
         "alert" => alert().write("edge-7", &mut buffer),
         _ => gap().write("edge-7", &mut buffer),
@@ -169,7 +189,7 @@ fn written(name_of_message: &str) -> Vec<u8> {
     bytes.unwrap().to_vec()
 }
 
-const MESSAGES: [&str; 4] = ["telemetry", "aggregates", "alert", "gap"];
+const MESSAGES: [&str; 5] = ["telemetry", "telemetry-noisy", "aggregates", "alert", "gap"];
 
 fn golden(message: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{message}-v1.bin"));
@@ -215,11 +235,13 @@ fn version_1_is_written_as_ever() {
 
 #[test]
 fn version_1_is_read_as_ever() {
-    let read: Vec<Row> = BatchReader::new(&golden("telemetry"))
-        .unwrap()
-        .map(|item| item.unwrap().1)
-        .collect();
-    assert_eq!(read, rows());
+    for (message, rows) in [("telemetry", rows()), ("telemetry-noisy", noisy_rows())] {
+        let read: Vec<Row> = BatchReader::new(&golden(message))
+            .unwrap()
+            .map(|item| item.unwrap().1)
+            .collect();
+        assert_eq!(read, rows);
+    }
     let read: Vec<Summary> = SummaryReader::new(&golden("aggregates"))
         .unwrap()
         .map(|item| item.unwrap().1)

@@ -157,8 +157,9 @@ def read_telemetry(body: "Cursor", base: int) -> Iterator[Row]:
     mark = runs(marks)
     while dictionary.rest():
         sensor, count = read_group(dictionary)
-        time_of = times_of_sensor(times, base)
-        lag_of = lags_of_sensor(lags)
+        shape = times.byte()
+        time_of = times_of_sensor(times, base, shape & 1)
+        lag_of = lags_of_sensor(lags, shape >> 1)
         value_of, raw_of = Numbers(values), Numbers(raws)
         for _ in range(count):
             flags, content = divmod(next(mark), 8)
@@ -186,45 +187,55 @@ def runs(marks: "Cursor") -> Iterator[int]:
             yield mark
 
 
-def times_of_sensor(times: "Cursor", base: int) -> Iterator[int]:
-    """The first time as difference to the base, the period, then each step as difference to the period."""
-    time = wrapped(base + times.signed())
+def times_of_sensor(times: "Cursor", base: int, is_grid: int) -> Iterator[int]:
+    """The start as difference to the base, the period; then distances from a grid, or steps less the period."""
+    line = wrapped(base + times.signed())
     period = times.signed()
+    time = line if not is_grid else wrapped(line + times.signed())
     while True:
         yield time
-        time = wrapped(time + wrapped(times.signed() + period))
+        line = wrapped((line if is_grid else time) + period)
+        time = wrapped(line + times.signed())
 
 
-def lags_of_sensor(lags: "Cursor") -> Iterator[int]:
-    """Arrival less time: one for all readings of the sensor, or the difference to the one before."""
-    each = lags.byte()
-    if each > 1:
-        raise Malformed(f"kind of lag column {each}")
-    lag = 0 if each else lags.signed()
+def lags_of_sensor(lags: "Cursor", kind: int) -> Iterator[int]:
+    """Arrival less time: one for all readings of the sensor, how much above the least, or the difference to the one before."""
+    if kind > 2:
+        raise Malformed(f"kind of lag column {kind}")
+    lag = lags.signed() if kind < 2 else 0
     while True:
-        if each:
+        if kind == 2:
             lag = wrapped(lag + lags.signed())
-        yield lag
+        yield wrapped(lag + lags.unsigned()) if kind == 1 else lag
 
 
 class Numbers:
-    """The numbers of one sensor: differences of whole numbers over a power of ten, or plain floats."""
+    """The numbers of one sensor: whole numbers over a power of ten, by their differences, or plain floats."""
 
     def __init__(self, column: "Cursor"):
         self.column = column
         self.scale = None
+        self.has_level = False
         self.whole = 0
 
     def read(self) -> float:
         if self.scale is None:
-            self.scale = self.column.byte()
+            self.open(self.column.byte())
         if self.scale == 0xFF:
             return self.column.float()
-        if self.scale > 9:
-            raise Malformed(f"scale {self.scale}")
-        self.whole = wrapped(self.whole + self.column.signed())
+        whole = wrapped(self.whole + self.column.signed())
+        if not self.has_level:
+            self.whole = whole
         # A double divided by a double, as the writer does it; whole numbers above 2**53 never occur.
-        return float(self.whole) / float(10**self.scale)
+        return float(whole) / float(10**self.scale)
+
+    def open(self, scale: int):
+        if scale != 0xFF:
+            self.has_level, scale = bool(scale & 0x10), scale & ~0x10
+            if scale > 9:
+                raise Malformed(f"scale {scale}")
+            self.whole = self.column.signed() if self.has_level else 0
+        self.scale = scale
 
 
 def read_aggregates(body: "Cursor", base: int) -> Iterator[Summary]:

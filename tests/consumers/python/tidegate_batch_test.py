@@ -28,8 +28,8 @@ RPM = batch.Sensor(1, "pump-1", "rpm", "")
 class GoldenTest(unittest.TestCase):
     """What gateway/wire/FORMAT.md says of its examples, which are the golden files."""
 
-    def check(self, kind, items):
-        message = batch.decode((GOLDEN / f"{kind}-v1.bin").read_bytes())
+    def check(self, kind, items, file=None):
+        message = batch.decode((GOLDEN / f"{file or kind}-v1.bin").read_bytes())
         self.assertEqual(message, batch.Message(kind, "edge-7", BASE, items))
 
     def test_telemetry(self):
@@ -45,6 +45,16 @@ class GoldenTest(unittest.TestCase):
             row(RPM, -60_500, 60_499, None, None, "bad", "out_of_range", "late"),
         ]
         self.check("telemetry", rows)
+
+    def test_telemetry_of_a_noisy_signal(self):
+        jitters = [31, 9, -28, -2, 37, -39, 1, 28, -36, -9, 35, -3, 19, -37, 22, -28]
+        lags = [9, 4, 7, 90, 5, 8, 4, 6, 9, 5, 7, 4, 8, 9, 5, 6]
+        hundredths = [0, 31, -31, 30, -30, 32, -32, 5, 31, -30, 30, -31, 32, -5, -32, 0]
+        rows = []
+        for n, (jitter, lag, hundredth) in enumerate(zip(jitters, lags, hundredths)):
+            time, value = BASE - 16_000 + 1000 * n + jitter, (2000 + hundredth) / 100
+            rows.append(batch.Row(TEMP, time, time + lag, value, value, "good", []))
+        self.check("telemetry", rows, "telemetry-noisy")
 
     def test_aggregates(self):
         start = BASE - 60_000
@@ -64,7 +74,7 @@ class GoldenTest(unittest.TestCase):
 
     def test_every_golden_file_is_read(self):
         files = sorted(GOLDEN.glob("*.bin"))
-        self.assertGreaterEqual(len(files), 4)
+        self.assertGreaterEqual(len(files), 5)
         for path in files:
             self.assertTrue(batch.decode(path.read_bytes()).items, path)
 
@@ -81,8 +91,8 @@ class DecodeTest(unittest.TestCase):
     def test_rows_take_one_item_of_each_column(self):
         dictionary = "02 0470756d70 0474656d70 00 02"  # sensor 2, pump, temp, no unit, two rows
         marks = "01 00 01 31"  # as sent and good; then refused, bad, out of range
-        times = "00 d00f 00"  # at the base, period 1000, then exactly one period later
-        lags = "00 06"  # always 3 ms
+        times = "00 00 d00f 00"  # steps, one lag; at the base, period 1000, then exactly one period later
+        lags = "06"  # always 3 ms
         values = "01 ae03"  # one decimal: 21.5
         raws = "00 ce0f"  # whole: 999
         columns = (dictionary, marks, times, lags, values, raws)
@@ -116,6 +126,7 @@ class DecodeTest(unittest.TestCase):
             ("01 04 01 ff 00", "UTF-8"),
             ("01 04 00" + "ff" * 9 + "02", "above 64 bits"),
             ("01 02 00 00 00 00 00 00 00", "without items"),
+            ("01 01 00 00 05000000 0000000001 02000000 0100 03000000 060000 00000000 00000000 00000000", "kind of lag"),
             ("01 02 00 00 00 00 00 00 01 10", "marks of a summary"),
         ]:
             self.refused(sealed(body), why)
