@@ -30,7 +30,7 @@ pub const CHUNK_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of sealed batches and alerts that one commit carries: two full batches and the alerts of a burst.
 pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 2 * 1024 * 1024;
 /// Sealed batches and alerts that one commit carries.
-pub const OUTBOX_ROWS_PER_COMMIT_MAX: usize = 4 * 1024;
+pub const OUTBOX_ROWS_PER_COMMIT_MAX: usize = 8 * 1024;
 /// Room for changes of broker state in one commit, as a multiple of the most that one packet causes: two for
 /// packets of clients, the rest for what cannot wait (connections that end, deadlines).
 pub const MUTATION_STEPS_PER_COMMIT: usize = 4;

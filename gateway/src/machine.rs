@@ -5,8 +5,8 @@
 //! so both arrive at the same state, the same rows with the same sequences, and the same alert ids.
 
 use pipeline::{
-    BatchKind, Emit, Instant, Link, Memory, Now, OpenRow, Output, Pane, Parts, Pipeline, Plan,
-    Reading, Refused, Sensor,
+    BatchKind, Emit, Instant, Link, Memory, Needs, Now, OpenRow, Output, Pane, Parts, Pipeline,
+    Plan, Reading, Refused, Sensor,
 };
 use wire::{Alert, SensorId, SensorName, Summary};
 
@@ -33,6 +33,18 @@ pub struct Sizes {
     pub panes_per_sensor: usize,
     /// Rows of the open batch.
     pub rows: usize,
+}
+
+impl Sizes {
+    /// These sizes, or what a pipeline's saved state needs where that is more.
+    fn covering(&self, pipeline: &[u8]) -> Result<Self, StateError> {
+        let needs = Needs::of(pipeline).map_err(StateError::Pipeline)?;
+        Ok(Self {
+            sensors: self.sensors.max(needs.sensors),
+            panes_per_sensor: self.panes_per_sensor.max(needs.panes_each),
+            rows: self.rows.max(needs.rows),
+        })
+    }
 }
 
 /// The pipeline's memory is boxed, once, at start.
@@ -74,8 +86,7 @@ pub enum StateError {
 /// The machine's state.
 pub struct Machine {
     gateway: String,
-    /// Sensors that have a place.
-    places: usize,
+    sizes: Sizes,
     /// Boxed, for the plan in it is large and the machine is handed on by value.
     pipeline: Box<Pipeline<Boxed>>,
     deliveries: Deliveries,
@@ -99,7 +110,7 @@ impl Machine {
     pub fn new(plan: Plan, sizes: &Sizes) -> Result<Self, StateError> {
         Ok(Self {
             gateway: plan.gateway.as_str().to_owned(),
-            places: sizes.sensors,
+            sizes: *sizes,
             pipeline: Box::new(Pipeline::new(plan, parts(sizes)).map_err(StateError::Unusable)?),
             deliveries: Deliveries::new(),
             rows: Rows {
@@ -111,10 +122,11 @@ impl Machine {
         })
     }
 
-    /// The machine that [`save`](Self::save) wrote.
+    /// The machine that [`save`](Self::save) wrote. It gets as much memory as it had in use, if that is more
+    /// than the sizes give: a config that asks for less must not make a box forget what it has.
     ///
     /// # Errors
-    /// [`StateError`] if the bytes are no state, or need more memory than the sizes give.
+    /// [`StateError`] if the bytes are no state.
     pub fn restore(bytes: &[u8], sizes: &Sizes) -> Result<Self, StateError> {
         let (header, rest) = bytes
             .split_at_checked(STATE_HEADER_BYTES)
@@ -134,18 +146,25 @@ impl Machine {
         };
         let (instant, offset_ms) = (Instant(word()), word().cast_signed());
         let (deliveries, rest) = Deliveries::restore(rest).ok_or(StateError::Header)?;
+        let sizes = sizes.covering(rest)?;
         let pipeline =
-            Box::new(Pipeline::restore(parts(sizes), rest).map_err(StateError::Pipeline)?);
+            Box::new(Pipeline::restore(parts(&sizes), rest).map_err(StateError::Pipeline)?);
         let gateway = pipeline.plan().gateway.as_str().to_owned();
         Ok(Self {
             gateway,
-            places: sizes.sensors,
+            sizes,
             pipeline,
             deliveries,
             rows,
             instant,
             offset_ms,
         })
+    }
+
+    /// The memory that the machine has.
+    #[must_use]
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
     /// Writes the state, in pieces.
@@ -230,7 +249,7 @@ impl Machine {
         if !fits(device, DEVICE_BYTES_MAX) || !fits(signal, SIGNAL_BYTES_MAX) {
             return Err(Refused::BadName);
         }
-        if usize::from(self.pipeline.sensors()) == self.places {
+        if usize::from(self.pipeline.sensors()) == self.sizes.sensors {
             Err(Refused::TableFull)
         } else {
             Ok(())
@@ -288,7 +307,7 @@ impl Machine {
     /// Sensors in the table, and places.
     #[must_use]
     pub fn sensors(&self) -> (usize, usize) {
-        (usize::from(self.pipeline.sensors()), self.places)
+        (usize::from(self.pipeline.sensors()), self.sizes.sensors)
     }
 }
 

@@ -153,6 +153,7 @@ impl<'r> Replay<'r> {
         let durable = self.machine.sealed();
         Restored {
             machine: self.machine,
+            is_fresh: self.recovered.checkpoints.is_empty(),
             next: self.next,
             journal_bytes: self.journal_bytes,
             epoch: self.recovered.epoch,
@@ -216,8 +217,10 @@ pub fn compare(
     let [newer, older] = recovered.checkpoints[..] else {
         return Ok(None);
     };
-    let saved = Machine::restore(&opened.checkpoint(newer)?, sizes)?.digest();
-    let machine = Machine::restore(&opened.checkpoint(older)?, sizes)?;
+    let goal = Machine::restore(&opened.checkpoint(newer)?, sizes)?;
+    let saved = goal.digest();
+    // A plan that came between them may need more memory than the older one had.
+    let machine = Machine::restore(&opened.checkpoint(older)?, goal.sizes())?;
     let mut replay = Replay::new(recovered, machine, Position(older));
     opened.for_each_chunk(older, |first, chunk| {
         if first >= newer || replay.apply(chunk).is_err() {

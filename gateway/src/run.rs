@@ -5,6 +5,7 @@
 
 use core::time::Duration;
 
+use pipeline::Plan;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -110,9 +111,9 @@ impl Loop {
         }
     }
 
-    /// Runs until it is asked to stop, or cannot go on.
-    pub async fn run(mut self) -> Exit {
-        self.engine.start(&mut self.shell);
+    /// Runs under this plan until it is asked to stop, or cannot go on.
+    pub async fn run(mut self, plan: &Plan) -> Exit {
+        self.engine.start(plan, &mut self.shell);
         loop {
             match self.turn().await {
                 Ok(()) => {}

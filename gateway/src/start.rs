@@ -84,7 +84,7 @@ pub fn run(
         let address = listener.local_addr().map_err(StartError::System)?;
         tokio::task::spawn_local(accept(listener, events));
         ready(address);
-        Ok(parts.run().await)
+        Ok(parts.run(&config.plan().unwrap_or_default()).await)
     })
 }
 

@@ -167,6 +167,7 @@ impl Gateway {
         let plan = config.plan().expect("valid");
         let restored = Restored {
             machine: Machine::new(plan, &config.sizes()).expect("fits"),
+            is_fresh: true,
             next: Position(0),
             journal_bytes: 0,
             epoch: None,
@@ -177,6 +178,13 @@ impl Gateway {
     }
 
     /// An engine that goes on from what was restored, `start_ms` after the test began, and a client that has been let in.
+    ///
+    /// # Panics
+    /// If the config is wrong.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test ends where its own config is wrong"
+    )]
     pub fn with(config: &Config, restored: Restored, start_ms: u64, sink: &mut Sink) -> Self {
         let moment = Moment {
             monotonic_ms: 0,
@@ -201,7 +209,7 @@ impl Gateway {
             now_ms: start_ms,
             packet_id: 0,
         };
-        gateway.engine.start(sink);
+        gateway.engine.start(&config.plan().expect("valid"), sink);
         gateway.tell(
             Event::Opened {
                 connection,

@@ -21,11 +21,19 @@ const SEEDS: u64 = 12;
 const LIVES: u64 = 8;
 const MESSAGES_PER_LIFE: u64 = 400;
 
-fn config_in(dir: &Path) -> Config {
+/// The config changes from life to life: windows, alerts, places.
+fn config_in(dir: &Path, life: u64) -> Config {
+    let change = match life % 3 {
+        0 => "[[sensor]]\n[[sensor.alerts]]\nname = \"hot\"\nabove = 90.0\n",
+        1 => "rolling = { window = \"4s\", every = \"1s\" }\n",
+        _ => "silence = \"1s\"\n",
+    };
+    let places = if life.is_multiple_of(2) { 1024 } else { 5 };
     config(&format!(
-        "[gateway]\nid = \"edge-1\"\n[broker]\nallow_anonymous = true\n[store]\ndir = \"{}\"\n\
-         checkpoint_interval = \"700ms\"\n[pipeline]\nbatch_interval = \"300ms\"\n\
-         [defaults]\naverage = \"1s\"\nlateness = \"0ms\"\n[[sensor]]\n[[sensor.alerts]]\nname = \"hot\"\nabove = 90.0\n",
+        "[gateway]\nid = \"edge-1\"\n[broker]\nallow_anonymous = true\n\
+         [store]\ndir = \"{}\"\ncheckpoint_interval = \"700ms\"\n\
+         [pipeline]\nbatch_interval = \"300ms\"\nsensors_max = {places}\n\
+         [defaults]\naverage = \"1s\"\nlateness = \"0ms\"\n{change}",
         dir.display()
     ))
 }
@@ -157,7 +165,6 @@ fn sealed(config: &Config) -> BTreeMap<u64, u32> {
 
 fn check(seed: u64) {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = config_in(dir.path());
     let mut random = Pcg64::new(u128::from(seed), 1);
     let mut client = Client {
         next: 0,
@@ -165,7 +172,8 @@ fn check(seed: u64) {
         acknowledged: Vec::new(),
     };
     let mut now_ms = 0;
-    for _ in 0..LIVES {
+    for life in 0..LIVES {
+        let config = config_in(dir.path(), life);
         let (mut gateway, mut sink) = open(&config, now_ms);
         client.resend(&mut gateway, now_ms, &mut sink);
         for _ in 0..random.next_u64() % MESSAGES_PER_LIFE {
@@ -182,6 +190,7 @@ fn check(seed: u64) {
             );
         }
     }
+    let config = config_in(dir.path(), LIVES);
     let (mut gateway, mut sink) = open(&config, now_ms);
     client.resend(&mut gateway, now_ms, &mut sink);
     for _ in 0..100 {

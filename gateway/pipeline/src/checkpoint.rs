@@ -6,7 +6,7 @@
 use crate::batch::{Open, OpenRow};
 use crate::config::{BatchConfig, Plan, SensorConfig, SensorRule};
 use crate::counters::Counters;
-use crate::limits::{CHECKPOINT_PART_BYTES_MAX, GATEWAY_BYTES_MAX, RULES_MAX};
+use crate::limits::{CHECKPOINT_PART_BYTES_MAX, GATEWAY_BYTES_MAX, PANES_MAX, RULES_MAX};
 use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
 use crate::pipeline::Pipeline;
@@ -73,6 +73,37 @@ struct LoadedSensor {
     sensor: Sensor,
 }
 
+/// The memory that a checkpoint needs at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Sensors.
+    pub sensors: usize,
+    /// Panes of each.
+    pub panes_each: usize,
+    /// Rows of the open batch.
+    pub rows: usize,
+    /// Summaries of the open batch of them.
+    pub summaries: usize,
+}
+
+impl Needs {
+    /// What the checkpoint with these bytes needs.
+    ///
+    /// # Errors
+    /// [`RestoreError`] if its beginning can't be read.
+    pub fn of(bytes: &[u8]) -> Result<Self, RestoreError> {
+        let mut parts = PartReader::new(bytes)?;
+        let head: Head = parts.read("head")?;
+        let plan = parts.read_plan(&head, PANES_MAX)?;
+        Ok(Self {
+            sensors: head.sensors.into(),
+            panes_each: plan.panes_min() as usize,
+            rows: head.telemetry.len,
+            summaries: head.aggregates.len,
+        })
+    }
+}
+
 /// Why a checkpoint can't be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreError {
@@ -120,9 +151,10 @@ impl<M: Memory> Pipeline<M> {
             .iter()
             .enumerate()
         {
+            let working = self.plan.config(sensor.rule).working_len(self.panes_each);
             let panes = sensor
                 .windows
-                .kept(&self.memory.panes[place * self.panes_each..][..self.panes_each]);
+                .kept(&self.memory.panes[place * self.panes_each..][..working]);
             let due = self.timers.due(&self.memory.links, place as u16);
             parts.write(&SavedSensor {
                 due,
@@ -323,6 +355,7 @@ impl<'a> PartReader<'a> {
         if !loaded.sensor.is_sound(plan.config(loaded.sensor.rule)) {
             return Err(RestoreError::Malformed("sensors"));
         }
+        let panes = plan.config(loaded.sensor.rule).working(panes);
         *place = loaded.sensor;
         for _ in 0..loaded.panes {
             let pane: Pane = self.read("panes")?;

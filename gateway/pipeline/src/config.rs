@@ -9,6 +9,7 @@ use crate::limits::{
     DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX, SIGNAL_BYTES_MAX,
     THRESHOLDS_MAX, UNIT_BYTES_MAX,
 };
+use crate::window::Pane;
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use wire::{Severity, WindowKind};
@@ -195,8 +196,8 @@ impl SensorConfig {
         }
     }
 
-    /// Enough for the longest window and the lateness behind it: no pane makes room for a new one before all windows which
-    /// it belongs to are closed.
+    /// Enough for the longest window and the lateness behind it, so that no pane makes room for a new one before all windows
+    /// which it belongs to are closed; and one more, whose windows are closed and may still be revised.
     pub(crate) fn panes_min(&self) -> u64 {
         let Some(pane_ms) = self.pane_ms().filter(|ms| *ms > 0) else {
             return 0;
@@ -206,7 +207,22 @@ impl SensorConfig {
             .unwrap_or(0)
             .max(self.sliding.map_or(0, |sliding| sliding.window_ms));
         let span_ms = u64::from(length_ms) + u64::from(self.lateness_ms);
-        span_ms.div_ceil(u64::from(pane_ms))
+        span_ms.div_ceil(u64::from(pane_ms)) + 1
+    }
+
+    /// The panes that the sensor works with, of those that it was given: as many as its windows need, so that what
+    /// comes of its readings depends on the plan alone, and not on how much memory there is.
+    pub(crate) fn working<'p>(&self, panes: &'p mut [Pane]) -> &'p mut [Pane] {
+        let len = self.working_len(panes.len());
+        &mut panes[..len]
+    }
+
+    /// How many these are, of `given`.
+    pub(crate) fn working_len(&self, given: usize) -> usize {
+        match self.panes_min() {
+            0 => given,
+            needed => given.min(needed as usize),
+        }
     }
 
     /// Length and step of the windows of a kind, in ms of event time.

@@ -43,7 +43,7 @@ pub mod glob;
 pub mod limits;
 
 pub use batch::OpenRow;
-pub use checkpoint::{RestoreError, checkpoint_bytes_max};
+pub use checkpoint::{Needs, RestoreError, checkpoint_bytes_max};
 pub use config::Plan;
 pub use counters::Counters;
 pub use link::Link;

@@ -18,7 +18,7 @@ mod outlet;
 mod status;
 mod timeline;
 
-use pipeline::{Instant, Now};
+use pipeline::{Instant, Now, Plan};
 use rand_pcg::Pcg64;
 
 use crate::broker::{Broker, ConnectionId, Inbound, Publish, Qos, ReasonCode, TopicBuffer};
@@ -68,6 +68,8 @@ pub struct Settings {
 pub struct Restored {
     /// The machine.
     pub machine: Machine,
+    /// Whether there is no checkpoint yet.
+    pub is_fresh: bool,
     /// Position of the journal's next entry.
     pub next: Position,
     /// Bytes of journal behind the newest checkpoint.
@@ -151,7 +153,12 @@ impl Engine {
             ),
             acks: Acks::new(),
             checkpoints: Checkpoints {
-                due: Instant(now.0 + settings.checkpoint_interval_ms),
+                // A journal without a checkpoint would be replayed under whatever plan the config has by then.
+                due: if restored.is_fresh {
+                    now
+                } else {
+                    Instant(now.0 + settings.checkpoint_interval_ms)
+                },
                 journal_bytes: restored.journal_bytes,
             },
             forwarder: Forwarder::new(now, restored.epoch, restored.durable),
@@ -232,12 +239,24 @@ impl Engine {
         self.commits.is_overflowed()
     }
 
-    /// Begins: what was restored is put in order.
-    pub fn start<P: Perform>(&mut self, out: &mut P) {
+    /// Begins: what was restored is put in order, and goes on under `plan`.
+    ///
+    /// A plan that is new to the machine is an entry of the journal, and a checkpoint stands behind it in the
+    /// same commit: so a replay begins under the plan that held, whatever the config says by then.
+    pub fn start<P: Perform>(&mut self, plan: &Plan, out: &mut P) {
         let now = self.timeline.now();
         self.with_port(now, out, |broker, port| {
             broker.finish_restore(now.instant, port)
         });
+        if self.machine.plan() != plan {
+            match postcard::to_allocvec(plan) {
+                Ok(bytes) => {
+                    self.apply(now, &Entry::Plan { bytes: &bytes }, out);
+                    self.checkpoints.due = now.instant;
+                }
+                Err(_) => debug_assert!(false, "a plan has nothing that postcard cannot encode"),
+            }
+        }
         self.proceed(now, out);
     }
 

@@ -23,7 +23,8 @@ impl<M: Memory> Pipeline<M> {
                 let sensor = &mut self.memory.sensors[place];
                 let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
                 let rule = plan.rule_of(&sensor.device, &sensor.signal);
-                sensor.windows.reset(panes, plan.config(rule));
+                let config = plan.config(rule);
+                sensor.windows.reset(config.working(panes), config);
             }
         }
         self.seal_all(now, out);

@@ -93,8 +93,9 @@ impl<M: Memory> Pipeline<M> {
         if sensor.windows.is_ahead(now, self.plan.config(sensor.rule)) {
             self.break_windows(now, place, out);
             let sensor = &mut self.memory.sensors[place];
+            let config = self.plan.config(sensor.rule);
             let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
-            sensor.windows.reset(panes, self.plan.config(sensor.rule));
+            sensor.windows.reset(config.working(panes), config);
             self.counters.clock_resets += 1;
         }
     }
@@ -161,7 +162,9 @@ impl<M: Memory> Pipeline<M> {
         let sensor = &mut self.memory.sensors[place];
         let config = self.plan.config(sensor.rule);
         let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
-        let is_kept = sensor.windows.push(panes, now, entry, config);
+        let is_kept = sensor
+            .windows
+            .push(config.working(panes), now, entry, config);
         self.counters.outside_windows += u64::from(!is_kept);
     }
 
@@ -178,7 +181,7 @@ impl<M: Memory> Pipeline<M> {
             let sensor = &mut self.memory.sensors[place];
             let config = self.plan.config(sensor.rule);
             let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
-            let Some(summary) = next(&mut sensor.windows, panes, id, config) else {
+            let Some(summary) = next(&mut sensor.windows, config.working(panes), id, config) else {
                 return;
             };
             self.push_summary(now, summary, out);
