@@ -1,4 +1,4 @@
-//! The first stages: which reading is a duplicate, which time holds, which value is possible.
+//! The stages of cleaning: which reading is a duplicate, which time holds, which value is possible, which sensor is stuck.
 
 use crate::config::SensorConfig;
 use crate::limits::{RECENT_MAX, TIME_MS_MAX, TIME_MS_MIN, VALUE_ABS_MAX};
@@ -92,10 +92,34 @@ pub(crate) fn judge_value(config: &SensorConfig, value: f64) -> (Quality, Reason
     };
     if !value.is_finite() {
         (Quality::Bad, Reasons::NOT_FINITE)
+    } else if config.sentinels.contains(&value) {
+        (Quality::Bad, Reasons::SENTINEL)
     } else if value.abs() > VALUE_ABS_MAX || !is_possible(value) {
         (Quality::Bad, Reasons::OUT_OF_RANGE)
     } else {
         (Quality::Good, Reasons::NONE)
+    }
+}
+
+/// Since when a sensor's value is what it is; none before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Steady(Option<Run>);
+
+/// Equal values one behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Run {
+    bits: u64,
+    since: Timestamp,
+}
+
+impl Steady {
+    /// Takes a value that is possible and not late; whether it has been the same for longer than `stuck_ms`.
+    pub(crate) fn is_stuck(&mut self, time: Timestamp, value: f64, stuck_ms: u32) -> bool {
+        let bits = value.to_bits();
+        let goes_on = |run: &Run| run.bits == bits && run.since <= time;
+        let run = self.0.filter(goes_on).unwrap_or(Run { bits, since: time });
+        self.0 = Some(run);
+        time.0.saturating_sub(run.since.0) > i64::from(stuck_ms)
     }
 }
 

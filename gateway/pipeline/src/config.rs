@@ -6,8 +6,8 @@ pub use validate::Invalid;
 
 use crate::glob;
 use crate::limits::{
-    DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX, SIGNAL_BYTES_MAX,
-    THRESHOLDS_MAX, UNIT_BYTES_MAX,
+    DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX, SENTINELS_MAX,
+    SIGNAL_BYTES_MAX, THRESHOLDS_MAX, UNIT_BYTES_MAX,
 };
 use crate::window::Pane;
 use heapless::{String, Vec};
@@ -59,6 +59,13 @@ pub struct SensorConfig {
     pub unit: String<UNIT_BYTES_MAX, u8>,
     /// Values outside are bad.
     pub range: Option<Range>,
+    /// Values by which the sensor says that it has none, such as the -127 of a DS18B20 that is disconnected. They are bad.
+    #[serde(default)]
+    pub sentinels: Vec<f64, SENTINELS_MAX>,
+    /// Values that have been the same for longer than this many ms of event time are uncertain, because the sensor may be
+    /// stuck. Longer than a healthy one stands still.
+    #[serde(default)]
+    pub stuck_ms: Option<u32>,
     /// A window stays open this long behind its end, in ms of event time.
     pub lateness_ms: u32,
     /// A sensor's time may be ahead of the gateway's by this many ms.
@@ -149,6 +156,8 @@ impl Default for SensorConfig {
         Self {
             unit: String::new(),
             range: None,
+            sentinels: Vec::new(),
+            stuck_ms: None,
             lateness_ms: 5_000,
             future_ms_max: 300_000,
             gap_ms_max: 300_000,

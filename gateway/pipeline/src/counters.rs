@@ -26,6 +26,10 @@ pub struct Counters {
     pub clock_unsynced: u64,
     /// Readings out of range.
     pub out_of_range: u64,
+    /// Readings that were sentinels.
+    pub sentinel: u64,
+    /// Readings of a sensor that may be stuck.
+    pub stuck: u64,
     /// Readings that were infinite or no number.
     pub not_finite: u64,
     /// Readings behind their watermark.
@@ -63,6 +67,8 @@ impl Counters {
             (Reasons::ARRIVAL_TIME, &mut self.arrival_time),
             (Reasons::CLOCK_UNSYNCED, &mut self.clock_unsynced),
             (Reasons::OUT_OF_RANGE, &mut self.out_of_range),
+            (Reasons::SENTINEL, &mut self.sentinel),
+            (Reasons::STUCK, &mut self.stuck),
             (Reasons::NOT_FINITE, &mut self.not_finite),
             (Reasons::LATE, &mut self.late),
         ] {

@@ -1,7 +1,7 @@
 //! Readings become values, averages, alerts and batches, in memory that the caller gives at the start.
 //!
 //! # The order of the stages
-//! duplicate → time → range → *tap A: thresholds* → windows → batch. A duplicate is dropped; every other reading, however bad
+//! duplicate → time → sentinel → range → *tap A: thresholds* → stuck → windows → batch. A duplicate is dropped; every other reading, however bad
 //! or late, comes out in exactly one row of one telemetry batch, with its quality and the reasons. Only good values move
 //! thresholds; good and uncertain ones are averaged.
 //!

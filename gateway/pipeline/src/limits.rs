@@ -21,6 +21,8 @@ pub const SENSORS_MAX: usize = u16::MAX as usize;
 pub const RULES_MAX: usize = 128;
 /// Most thresholds of a sensor: low-low, low, high, high-high.
 pub const THRESHOLDS_MAX: usize = 4;
+/// Most sentinels of a sensor: power-on and disconnection, and what a converter and its driver make of them.
+pub const SENTINELS_MAX: usize = 4;
 /// Recent readings of a sensor among which a duplicate is found: more than a client has in flight for one sensor.
 pub const RECENT_MAX: usize = 16;
 /// Most panes of a sensor: an hour in hops of 15 s.

@@ -1,7 +1,7 @@
 //! All that is kept of one sensor, beside its panes.
 
 use crate::alarm::{Alarm, Silence};
-use crate::clean::Recent;
+use crate::clean::{Recent, Steady};
 use crate::config::SensorConfig;
 use crate::limits::{DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX};
 use crate::time::{Instant, Now};
@@ -24,6 +24,7 @@ pub struct Sensor {
     pub(crate) silence: Silence,
     /// The last good value, for alarms that are waiting.
     pub(crate) good: f64,
+    pub(crate) steady: Steady,
     pub(crate) last: Last,
     pub(crate) counts: Counts,
 }
@@ -95,6 +96,7 @@ impl Sensor {
             alarms: [Alarm::default(); THRESHOLDS_MAX],
             silence: Silence::Heard(now),
             good: f64::NAN,
+            steady: Steady::default(),
             last: Last {
                 value: f64::NAN,
                 ..Last::default()

@@ -131,6 +131,8 @@ fn fullest_config() -> SensorConfig {
     SensorConfig {
         unit: (&*"u".repeat(UNIT_BYTES_MAX)).try_into().unwrap(),
         range: Some(crate::config::Range { min: 0.0, max: 1.0 }),
+        sentinels: [f64::MAX; crate::limits::SENTINELS_MAX].into(),
+        stuck_ms: Some(u32::MAX),
         lateness_ms: u32::MAX,
         future_ms_max: u32::MAX,
         gap_ms_max: u32::MAX,

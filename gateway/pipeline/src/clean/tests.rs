@@ -63,6 +63,47 @@ fn values_that_cannot_be_are_bad() {
 }
 
 #[test]
+fn a_sentinel_is_bad_whatever_the_range() {
+    let config = SensorConfig {
+        sentinels: [85.0, -127.0, 0.0].into_iter().collect(),
+        range: Some(Range {
+            min: -55.0,
+            max: 125.0,
+        }),
+        ..SensorConfig::default()
+    };
+    for (value, expected) in [
+        (85.0, (Quality::Bad, Reasons::SENTINEL)),
+        (-127.0, (Quality::Bad, Reasons::SENTINEL)),
+        (-0.0, (Quality::Bad, Reasons::SENTINEL)),
+        (85.000_001, (Quality::Good, Reasons::NONE)),
+        (-128.0, (Quality::Bad, Reasons::OUT_OF_RANGE)),
+    ] {
+        assert_eq!(judge_value(&config, value), expected, "{value}");
+    }
+}
+
+#[test]
+fn a_value_is_stuck_once_it_has_been_the_same_for_too_long() {
+    let mut steady = Steady::default();
+    for (time, value, is_stuck) in [
+        (0, 0.0, false),
+        (10, 0.0, false),
+        (11, 0.0, true),
+        (12, -0.0, false),
+        (22, -0.0, false),
+        (23, -0.0, true),
+        (5, -0.0, false),
+        (16, -0.0, true),
+        (17, 1.0, false),
+        (i64::MAX, 1.0, true),
+    ] {
+        let answer = steady.is_stuck(Timestamp(time), value, 10);
+        assert_eq!(answer, is_stuck, "{time} {value}");
+    }
+}
+
+#[test]
 fn only_an_equal_time_and_value_is_a_duplicate() {
     let mut recent = Recent::default();
     for (time, value, is_duplicate) in [

@@ -96,6 +96,8 @@ fn a_threshold_needs_a_name_of_its_own() {
             "thresholds.rule",
         );
     }
+    check(|c| c.sentinels.extend([85.0, f64::NAN]), "sentinels");
+    check(|c| c.stuck_ms = Some(0), "stuck_ms");
     check(
         |c| c.thresholds.extend([threshold("high"), threshold("high")]),
         "thresholds.rule",

@@ -116,7 +116,7 @@ impl SensorConfig {
         Ok(())
     }
 
-    fn demands(&self) -> [Demand; 6] {
+    fn demands(&self) -> [Demand; 8] {
         let range_holds = self
             .range
             .is_none_or(|r| r.min.is_finite() && r.max.is_finite() && r.min <= r.max);
@@ -127,6 +127,12 @@ impl SensorConfig {
                 "range",
                 "have a finite min that is not above its finite max",
             ),
+            Demand(
+                self.sentinels.iter().all(|sentinel| sentinel.is_finite()),
+                "sentinels",
+                "be finite: what is not is bad anyway",
+            ),
+            Demand(self.stuck_ms.is_none_or(is_window), "stuck_ms", WINDOW),
             Demand(self.lateness_ms <= DELAY_MS_MAX, "lateness_ms", DELAY),
             Demand(self.future_ms_max <= DELAY_MS_MAX, "future_ms_max", DELAY),
             Demand(

@@ -3,7 +3,7 @@
 use super::{Pipeline, Reading, Verdict};
 use crate::alarm::{Cause, Change, Event, alert};
 use crate::batch::OpenRow;
-use crate::clean::{judge_time, judge_value};
+use crate::clean::{Steady, judge_time, judge_value};
 use crate::config::{SensorConfig, Threshold};
 use crate::counters::Counters;
 use crate::memory::{Memory, Parts};
@@ -44,6 +44,7 @@ impl<M: Memory> Pipeline<M> {
                 out,
             );
         }
+        let (entry, flags) = self.doubt_the_stuck(place, entry, flags);
         self.take_into_windows(now, place, entry, out);
         self.bring_timer_forward(place);
         self.push_row(now, id, entry, flags, out);
@@ -85,6 +86,25 @@ impl<M: Memory> Pipeline<M> {
             },
             flags,
         )
+    }
+
+    /// A value that stands still for too long is uncertain. Thresholds have seen it before: a sensor that is stuck above a
+    /// limit is above it all the same.
+    fn doubt_the_stuck(&mut self, place: usize, entry: Entry, flags: Flags) -> (Entry, Flags) {
+        let sensor = &mut self.memory.sensors[place];
+        let Some(stuck_ms) = self.plan.config(sensor.rule).stuck_ms else {
+            sensor.steady = Steady::default();
+            return (entry, flags);
+        };
+        let is_telling = entry.quality != Quality::Bad && !flags.reasons().contains(Reasons::LATE);
+        if !is_telling || !sensor.steady.is_stuck(entry.time, entry.value, stuck_ms) {
+            return (entry, flags);
+        }
+        let quality = Quality::Uncertain;
+        let flags = Flags::new(quality, flags.reasons() | Reasons::STUCK);
+        sensor.last.flags = flags;
+        self.counters.count_reasons(Reasons::STUCK);
+        (Entry { quality, ..entry }, flags)
     }
 
     /// Begins a sensor's windows anew if the gateway's clock was set back behind them.

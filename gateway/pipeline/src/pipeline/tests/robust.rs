@@ -55,6 +55,8 @@ fn plan_of(number: u8) -> Plan {
             hop_ms: 1000,
         });
         config.ewma_tau_ms = Some(700);
+        config.sentinels = [0.0, 85.0].into_iter().collect();
+        config.stuck_ms = (number > 0).then_some(1000 * u32::from(number));
         config.silence = Some(SilenceRule {
             after_ms: 3000,
             severity: Severity::Info,

@@ -1,7 +1,7 @@
 //! Timelines of windows.
 
 use super::*;
-use crate::config::Sliding;
+use crate::config::{Sliding, Threshold};
 use wire::{Quality, Reasons};
 
 #[test]
@@ -146,6 +146,52 @@ fn bad_readings_are_counted_beside_the_average() {
         .read(1000, f64::INFINITY)
         .read(2000, 0.0);
     assert_eq!(rig.summaries(), ["0+1000: 2 of 2 b1", "1000+1000: b1"]);
+}
+
+#[test]
+fn what_is_stuck_is_averaged_as_uncertain_and_still_moves_thresholds() {
+    let mut rig = Rig::new(|config| {
+        config.stuck_ms = Some(500);
+        let threshold = Threshold {
+            rule: "high".try_into().unwrap(),
+            limit: 4.0,
+            on_delay_ms: 600,
+            ..Threshold::default()
+        };
+        config.thresholds.push(threshold).unwrap();
+    });
+    for ms in (0..900).step_by(200) {
+        rig.read(ms, 5.0);
+    }
+    rig.read(900, 3.0).read(1000, 3.0).seal(1000);
+    assert_eq!(rig.alerts(), ["+high 1", "-high 1"]);
+    let flags: Vec<_> = rig.rows().iter().map(|row| row.flags).collect();
+    let stuck = Flags::new(Quality::Uncertain, Reasons::STUCK);
+    let good = Flags::default();
+    assert_eq!(flags, [good, good, good, stuck, stuck, good, good]);
+    let Some(Event::Summary(summary)) = rig
+        .events
+        .iter()
+        .find(|event| matches!(event, Event::Summary(_)))
+    else {
+        panic!("{:?}", rig.events)
+    };
+    assert_eq!((summary.uncertain, summary.good()), (2, 4));
+    assert_eq!(rig.pipeline.counters().stuck, 2);
+}
+
+#[test]
+fn a_sentinel_is_kept_as_it_was_sent() {
+    let mut rig = Rig::new(|config| config.sentinels.push(-127.0).unwrap());
+    rig.read(0, 20.0).read(100, -127.0).seal(200);
+    let row = rig.rows()[1];
+    assert_eq!(
+        (row.content, row.flags),
+        (
+            wire::Content::Refused(-127.0),
+            Flags::new(Quality::Bad, Reasons::SENTINEL)
+        )
+    );
 }
 
 #[test]
