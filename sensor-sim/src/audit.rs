@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::ledger::{Expectation, LedgerError, Record, Records, Sent};
+use crate::limits::CASES_MAX;
 
 mod sent;
 mod witness;
@@ -81,13 +82,13 @@ pub struct Account {
     pub missing_unacknowledged: u64,
 }
 
-/// How often something happened, and where first.
+/// How often something happened, and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Count {
     /// How often.
     pub count: u64,
-    /// The first case.
-    pub first: Option<Case>,
+    /// The first cases: of those that came, in the order in which they came; of those that did not, by their time.
+    pub cases: Vec<Case>,
 }
 
 /// One reading of a case.
@@ -128,7 +129,9 @@ impl Account {
 impl Count {
     fn add(&mut self, case: impl FnOnce() -> Case) {
         self.count += 1;
-        self.first.get_or_insert_with(case);
+        if self.cases.len() < CASES_MAX {
+            self.cases.push(case());
+        }
     }
 }
 
@@ -217,22 +220,20 @@ impl Audit {
         let witness = &mut self.witnesses[witness.0];
         witness.match_timeless(&self.sensors);
         let mut account = witness.account.clone();
-        let mut earliest = i64::MAX;
+        let mut lost = Vec::new();
         for (sensor, view) in self.sensors.iter().zip(&witness.views) {
             for (reading, seen) in sensor.readings.iter().zip(&view.seen) {
                 match (*seen > 0, reading.is_acknowledged, reading.is_refusable) {
                     (true, _, _) => account.present += 1,
                     (false, false, _) => account.missing_unacknowledged += 1,
                     (false, true, true) => account.refused += 1,
-                    (false, true, false) => {
-                        account.lost.count += 1;
-                        if reading.time < earliest || account.lost.first.is_none() {
-                            earliest = reading.time;
-                            account.lost.first = Some(sensor.case(reading));
-                        }
-                    }
+                    (false, true, false) => lost.push((sensor, reading)),
                 }
             }
+        }
+        lost.sort_by_key(|(_, reading)| (reading.time, reading.sequence));
+        for (sensor, reading) in lost {
+            account.lost.add(|| sensor.case(reading));
         }
         account
     }

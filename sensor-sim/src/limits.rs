@@ -18,5 +18,8 @@ pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// A chunk of a ledger is closed above this size even if nobody waits for it, in bytes.
 pub const CHUNK_BYTES_FULL: usize = 64 << 10;
 
+/// Cases of one kind that an account names; the rest is only counted.
+pub const CASES_MAX: usize = 100;
+
 /// Messages which one sequence of a run can count; a ledger with more is not read.
 pub const SEQUENCE_MAX: u32 = u32::MAX - 1;

@@ -133,7 +133,7 @@ fn each_fault_is_counted_as_what_it_is() {
 #[test]
 fn the_first_that_is_lost_is_named_with_its_sequence_and_time() {
     let it = account(&[five()], false, &[seen(10, 1.0), seen(40, 4.0)]);
-    let first = it.lost.first.unwrap();
+    let first = &it.lost.cases[0];
     assert_eq!(
         (first.sequence, first.time, first.device.as_str()),
         (Some(2), Some(20), "d")
@@ -229,6 +229,21 @@ fn without_its_time_a_reading_is_known_by_its_value() {
         ledger(),
         &[seen(0, 1.0), seen(1, 0.0), timeless(1.0)],
         [3, 0, 0, 0, 0, 0, 0, 0],
+    );
+}
+
+#[test]
+fn without_its_time_a_reading_is_rather_one_that_must_have_come() {
+    let sent = [
+        (0, 10, 1.0, Expectation::Refusable, true),
+        (0, 20, 1.0, Expectation::Kept, false),
+        (0, 30, 1.0, Expectation::Kept, true),
+    ];
+    check(ledger(&sent), &[timeless(1.0)], [1, 0, 0, 0, 0, 0, 1, 1]);
+    check(
+        ledger(&sent),
+        &[timeless(1.0), timeless(1.0)],
+        [2, 0, 0, 0, 0, 0, 1, 0],
     );
 }
 

@@ -73,7 +73,8 @@ impl Witness {
         view.next = at + 1;
     }
 
-    /// What came without its time is the oldest reading of that value which has not come; or, if all have, one of them again.
+    /// What came without its time is the oldest reading of that value which has not come, but rather one that must have
+    /// come than one that need not; or, if all have, one of them again.
     pub(super) fn match_timeless(&mut self, sensors: &[Sensor]) {
         let mut open: HashMap<(usize, u64), VecDeque<usize>> = HashMap::new();
         let timeless = core::mem::take(&mut self.timeless);
@@ -81,12 +82,14 @@ impl Witness {
         wanted.sort_unstable();
         wanted.dedup();
         for index in wanted {
-            for (at, reading) in sensors[index].readings.iter().enumerate() {
-                if self.views[index].seen[at] == 0 {
-                    open.entry((index, bits(reading.value)))
-                        .or_default()
-                        .push_back(at);
-                }
+            let readings = &sensors[index].readings;
+            let seen = &self.views[index].seen;
+            let mut missing: Vec<usize> = (0..readings.len()).filter(|at| seen[*at] == 0).collect();
+            missing.sort_by_key(|at| (readings[*at].is_refusable, !readings[*at].is_acknowledged));
+            for at in missing {
+                open.entry((index, bits(readings[at].value)))
+                    .or_default()
+                    .push_back(at);
             }
         }
         for (index, value) in timeless {

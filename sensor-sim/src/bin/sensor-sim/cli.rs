@@ -233,6 +233,9 @@ pub(crate) struct Verify {
     /// Nobody waits longer than this for the first message.
     #[arg(long, default_value = "60s", value_parser = parse_duration)]
     pub wait: Duration,
+    /// Cases of each kind that are named.
+    #[arg(long, default_value_t = 3, value_name = "COUNT")]
+    pub cases: usize,
     /// Pass over devices that no ledger knows.
     #[arg(long)]
     pub known_only: bool,

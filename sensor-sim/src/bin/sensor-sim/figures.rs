@@ -149,7 +149,7 @@ impl fmt::Display for Report<'_> {
         )?;
         writeln!(
             f,
-            "sent again    {:>12}   {} connects, {} broken",
+            "sent again    {:>12}   {} connects, {} broken or refused",
             it.resent, it.connects, it.disconnects
         )?;
         if let Some(error) = &it.last_error {

@@ -15,6 +15,7 @@ mod kafka;
 mod subscriber;
 mod verify;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,6 +43,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints a line. Who reads only the first ones of them, such as `head`, has not made an error.
+fn say(text: impl core::fmt::Display) {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        let code = if error.kind() == std::io::ErrorKind::BrokenPipe {
+            0
+        } else {
+            FAILED
+        };
+        std::process::exit(code.into());
+    }
+}
+
 fn list() -> anyhow::Result<()> {
     for name in Profile::shipped_names() {
         let profile = Profile::shipped(name)?;
@@ -50,17 +63,17 @@ fn list() -> anyhow::Result<()> {
             .iter()
             .map(|it| format!("{} [{}]", it.name, it.unit))
             .collect();
-        println!(
+        say(format_args!(
             "{name:<16}{}\n{:16}{} every {} s",
             profile.about,
             "",
             signals.join(", "),
             profile.period_ms / 1000.0
-        );
+        ));
     }
-    println!(
+    say(format_args!(
         "\nfaults: {}",
         Kind::ALL.map(|kind| kind.to_string()).join(", ")
-    );
+    ));
     Ok(())
 }

@@ -64,9 +64,9 @@ pub(crate) fn publish(options: &Publish) -> Result<u8> {
 pub(crate) fn finish(figures: &Figures, seconds: f64, mqtt: &Mqtt) -> Result<u8> {
     let report = figures.report(seconds);
     if mqtt.json {
-        println!("{:#}", report.json());
+        crate::say(format_args!("{:#}", report.json()));
     } else {
-        println!("{report}");
+        crate::say(format_args!("{report}"));
     }
     ensure!(
         figures.connects > 0,

@@ -351,7 +351,7 @@ impl Publisher {
                 .flush(&mut |message| outlet.offer(message, now_us, now_us, out));
             return !outlet.pending.is_empty();
         };
-        if due_us > now_us
+        if due_us.max(run.start_us) > now_us
             || (is_flat_out && outlet.newest_time > run.clock.wall_ms(now_us) + AHEAD_MS_MAX)
         {
             return false;
@@ -454,7 +454,7 @@ impl Publisher {
             return idle_us;
         }
         match self.feed.due_us() {
-            Some(_) if self.run.transport.is_flat_out => now_us + 1000,
+            Some(_) if self.run.transport.is_flat_out => (now_us + 1000).max(self.run.start_us),
             Some(due_us) => idle_us.min(self.run.start_us + due_us),
             None => now_us,
         }

@@ -115,18 +115,18 @@ pub(crate) fn verify(options: &Verify) -> Result<u8> {
     }
     let is_clean = accounts.iter().all(Account::is_clean);
     if options.json {
-        println!(
+        crate::say(format_args!(
             "{:#}",
             json!({ "clean": is_clean, "sent": audit.totals(), "witnesses": accounts })
-        );
+        ));
     } else {
-        print(&audit.totals(), &accounts, &notes);
+        print(options, &audit.totals(), &accounts, &notes);
     }
     Ok(u8::from(!is_clean))
 }
 
-fn print(totals: &Totals, accounts: &[Account], notes: &[String]) {
-    println!(
+fn print(options: &Verify, totals: &Totals, accounts: &[Account], notes: &[String]) {
+    crate::say(format_args!(
         "sent {} messages in {} run{}, {} acknowledged; {} readings, {} acknowledged, {} that may be refused",
         totals.messages,
         totals.runs,
@@ -135,27 +135,27 @@ fn print(totals: &Totals, accounts: &[Account], notes: &[String]) {
         totals.readings,
         totals.readings_acknowledged,
         totals.refusable
-    );
+    ));
     for (account, note) in accounts.iter().zip(notes) {
         let counts: Vec<_> = account
             .faults()
             .map(|(name, count)| format!("{name} {}", count.count))
             .into();
-        println!(
+        crate::say(format_args!(
             "{:<6} {} present · {}{note}",
             account.witness,
             account.present,
             counts.join(" · ")
-        );
+        ));
         if account.refused > 0 || account.missing_unacknowledged > 0 {
-            println!(
+            crate::say(format_args!(
                 "       explained: {} refused, {} never acknowledged and missing",
                 account.refused, account.missing_unacknowledged
-            );
+            ));
         }
         for (name, count) in account.faults() {
-            if let Some(case) = &count.first {
-                println!("       first {name}: {}", told(case));
+            for case in count.cases.iter().take(options.cases) {
+                crate::say(format_args!("       {name}: {}", told(case)));
             }
         }
     }
