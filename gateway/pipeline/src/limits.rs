@@ -103,7 +103,7 @@ pub const BATCH_BYTES_MIN: usize = 1_024;
 /// The largest part of a checkpoint that is made in one piece: a rule, or a sensor without its panes.
 pub const CHECKPOINT_PART_BYTES_MAX: usize = 2_048;
 
-/// What a sensor of the least kind may take: two panes do for tumbling windows.
+/// What a sensor of the least kind may take: two panes do for tumbling windows without lateness. With lateness they are three.
 pub const SENSOR_LITE_BYTES_MAX: usize = 1_024;
 
 const _: () = {
