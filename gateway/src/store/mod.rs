@@ -111,7 +111,7 @@ pub struct Usage {
     pub syncs: u64,
     /// Times that the write-ahead log was moved into the database.
     pub wal_checkpoints: u64,
-    /// Bytes written to the write-ahead log and the database.
+    /// Bytes written to the write-ahead log, and at most that many to the database; the file system adds its own.
     pub bytes_written: u64,
     /// Rows and bytes that wait, per lane.
     pub outbox: [LaneUsage; LANES],

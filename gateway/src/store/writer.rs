@@ -199,7 +199,9 @@ impl<'c> Store<'c> {
         }
         self.usage.syncs += 2;
         self.usage.wal_checkpoints += 1;
-        self.usage.bytes_written += self.log_frames * PAGE_BYTES;
+        // Of each page only the newest frame is written: no more pages than the file has.
+        let pages_max = self.usage.file_bytes / PAGE_BYTES;
+        self.usage.bytes_written += self.log_frames.min(pages_max) * PAGE_BYTES;
         self.log_frames = 0;
         Ok(())
     }
