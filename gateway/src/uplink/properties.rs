@@ -23,7 +23,10 @@ const RESERVED: [&str; 14] = [
     "transactional.id",
 ];
 /// Largest answer to one fetch of watermark records, bytes.
-const FETCH_BYTES: u32 = 512 * 1024;
+const FETCH_BYTES: u32 = 128 * 1024;
+/// Watermark records that are fetched before the ones before them are read: each takes several hundred
+/// bytes of memory, and librdkafka would take 100 000.
+const FETCH_AHEAD_RECORDS: u32 = 1_000;
 
 /// Says whether librdkafka takes these settings, without connecting.
 ///
@@ -121,6 +124,9 @@ pub(super) fn reader(settings: &Settings, isolation: Isolation) -> ClientConfig 
         .set("message.max.bytes", (FETCH_BYTES / 2).to_string())
         .set("fetch.max.bytes", FETCH_BYTES.to_string())
         .set("max.partition.fetch.bytes", (FETCH_BYTES / 2).to_string())
+        .set("queued.min.messages", FETCH_AHEAD_RECORDS.to_string())
+        // Else a full queue stops the fetching for a second each time.
+        .set("fetch.queue.backoff.ms", "10")
         .set(
             "queued.max.messages.kbytes",
             (FETCH_BYTES / 1024).to_string(),
