@@ -110,6 +110,12 @@ pub(crate) struct Publish {
     /// Fill JSON payloads up to this many bytes.
     #[arg(long, default_value_t = 0, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(..=32_768))]
     pub payload_bytes: u16,
+    /// Publish nothing: write what would be published to this CSV file, the same on every machine.
+    #[arg(long, value_name = "FILE")]
+    pub dry_run: Option<PathBuf>,
+    /// When a dry run starts: ms since 1970, or date and time (UTC).
+    #[arg(long, default_value = "2026-01-01", value_parser = parse_time, requires = "dry_run")]
+    pub start: i64,
     /// What goes wrong.
     #[command(flatten)]
     pub faults: Faults,
@@ -280,6 +286,11 @@ fn parse_span(text: &str) -> Result<(Duration, Duration), String> {
 fn parse_rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate| (1e-6..=1e6).contains(rate));
     rate.ok_or_else(|| format!("{text:?} is no number between 0.000001 and 1000000"))
+}
+
+fn parse_time(text: &str) -> Result<i64, String> {
+    let time = sensor_sim::recording::read_time(text);
+    time.ok_or_else(|| format!("{text:?} is no time; write 2026-01-31 or 2026-01-31T08:00:00"))
 }
 
 fn parse_delimiter(text: &str) -> Result<char, String> {

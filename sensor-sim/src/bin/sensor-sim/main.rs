@@ -9,6 +9,7 @@ mod publisher;
 mod book;
 mod figures;
 mod fleet;
+mod dry;
 mod publish;
 mod replay;
 mod kafka;

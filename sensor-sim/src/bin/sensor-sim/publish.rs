@@ -14,6 +14,7 @@ use sensor_sim::profile::{Profile, is_name};
 use sensor_sim::truth::Kind;
 
 use crate::cli::{Faults, Mqtt, Publish};
+use crate::dry::{self, Until};
 use crate::feed::{DeviceFeed, Feed};
 use crate::figures::Figures;
 use crate::fleet::{Entry, Fleet, Plan};
@@ -24,9 +25,15 @@ const FLAT_OUT_SIGNALS: u32 = 128;
 /// Messages of one signal each second, above which it has no times left.
 const SIGNAL_HZ_MAX: f64 = 950.0;
 
+/// Kinds of devices that take turns, with the names of their files.
+type Profiles = Vec<(String, Arc<Profile>)>;
+
 /// Publishes, and gives the exit code.
 pub(crate) fn publish(options: &Publish) -> Result<u8> {
     let profiles = profiles(options)?;
+    if let Some(path) = &options.dry_run {
+        return dry_run(options, path, &profiles);
+    }
     let plan = Plan {
         transport: transport(&options.mqtt, options.flat_out)?,
         devices: options.devices,
@@ -35,29 +42,62 @@ pub(crate) fn publish(options: &Publish) -> Result<u8> {
         ledger: options.mqtt.ledger.as_deref(),
         labels: options.faults.labels.as_deref(),
     };
-    let fault_plan = Arc::new(fault_plan(&options.faults)?);
     let mut fleet = Fleet::prepare(&plan)?;
-    ensure!(options.first <= DEVICES_MAX * 100, "--first is too large");
+    let mut recipe = recipe(options)?;
+    recipe.start = fleet.start();
+    recipe.boots = fleet.boots();
     for number in options.first..options.first + options.devices {
-        let (name, profile) = &profiles[number as usize % profiles.len()];
-        let recipe = Recipe {
-            profile: Arc::clone(profile),
-            plan: Arc::clone(&fault_plan),
-            seed: options.seed,
-            start: fleet.start(),
-            rate_hz: options.rate,
-            boots: fleet.boots(),
-        };
-        let name = format!("{name}-{number}");
-        let device = Device::new(&name, &recipe);
+        let (name, device) = device(number, &profiles, &mut recipe);
         let feed = DeviceFeed::new(device, options.payload_bytes.into(), options.count);
         fleet.add(
-            entry(name, profile, &options.topic),
+            entry(name, &recipe.profile, &options.topic),
             Feed::Device(Box::new(feed)),
         );
     }
     let (figures, seconds) = fleet.go()?;
     finish(&figures, seconds, &options.mqtt)
+}
+
+fn dry_run(options: &Publish, path: &Path, profiles: &Profiles) -> Result<u8> {
+    let mut recipe = recipe(options)?;
+    recipe.start = options.start;
+    let devices = (0..options.devices)
+        .map(|at| device(options.first + at, profiles, &mut recipe).1)
+        .collect();
+    let until = Until {
+        duration_us: u64::try_from(options.duration.as_micros())?,
+        count: options.count,
+    };
+    dry::write(
+        devices,
+        options.start,
+        until,
+        path,
+        options.faults.labels.as_deref(),
+    )?;
+    Ok(0)
+}
+
+/// What all devices have in common; the profile is that of each.
+fn recipe(options: &Publish) -> Result<Recipe> {
+    ensure!(options.first <= DEVICES_MAX * 100, "--first is too large");
+    Ok(Recipe {
+        profile: Arc::new(Profile::shipped("dht22")?),
+        plan: Arc::new(fault_plan(&options.faults)?),
+        seed: options.seed,
+        start: 0,
+        rate_hz: options.rate,
+        boots: 0,
+    })
+}
+
+/// The device of a number, with its name.
+fn device(number: u32, profiles: &Profiles, recipe: &mut Recipe) -> (String, Device) {
+    let (name, profile) = &profiles[number as usize % profiles.len()];
+    recipe.profile = Arc::clone(profile);
+    let name = format!("{name}-{number}");
+    let device = Device::new(&name, recipe);
+    (name, device)
 }
 
 /// Prints the figures and gives the exit code.
@@ -118,7 +158,7 @@ pub(crate) fn resolve(broker: &str) -> Result<SocketAddr> {
         .with_context(|| format!("{broker} has no address"))
 }
 
-fn profiles(options: &Publish) -> Result<Vec<(String, Arc<Profile>)>> {
+fn profiles(options: &Publish) -> Result<Profiles> {
     let mut profiles = Vec::new();
     for name in &options.profile {
         let path = Path::new(name);
