@@ -28,7 +28,7 @@ pub const ALERT_BYTES_MAX: usize = 512;
 /// stalled disk at 12 000 readings a second.
 pub const CHUNK_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of sealed batches and alerts that one commit carries: two full batches and the alerts of a burst.
-pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 2 * 1024 * 1024;
+pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 3 * 1024 * 1024;
 /// Sealed batches and alerts that one commit carries.
 pub const OUTBOX_ROWS_PER_COMMIT_MAX: usize = 8 * 1024;
 /// Room for changes of broker state in one commit, as a multiple of the most that one packet causes: two for
@@ -37,7 +37,7 @@ pub const MUTATION_STEPS_PER_COMMIT: usize = 4;
 /// A packet is handled only where this many steps are left.
 pub const MUTATION_STEPS_KEPT: usize = 2;
 /// Room in the outbox arena that one entry may need: a batch of each kind, the alerts and summaries it causes.
-pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 1024 * 1024;
+pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 1280 * 1024;
 /// Rows that one entry may seal: alerts of all sensors that are due, and their batches.
 pub const OUTBOX_ROWS_PER_ENTRY_MAX: usize = 2 * 1024;
 /// Commits in memory: one gathers while the other is on its way to the disk.
@@ -112,5 +112,15 @@ const _: () = {
     assert!(PLAN_BYTES_MAX < CHUNK_BYTES_MAX);
     assert!(DELIVERIES_PER_CLIENT < DELIVERIES_MAX);
     assert!(BATCH_BYTES <= TRANSFER_BYTES_MAX);
-    assert!(4 * BATCH_BYTES <= OUTBOX_BYTES_PER_ENTRY_MAX);
+    // What one deadline of the pipeline tells at its worst.
+    let bytes = pipeline::limits::call_bytes_max(
+        pipeline::limits::PANES_MAX,
+        SUMMARIES_OPEN_MAX,
+        BATCH_BYTES,
+    );
+    assert!(bytes <= OUTBOX_BYTES_PER_ENTRY_MAX);
+    assert!(
+        pipeline::limits::call_rows_max(pipeline::limits::PANES_MAX) <= OUTBOX_ROWS_PER_ENTRY_MAX
+    );
+    assert!(pipeline::limits::ALERT_BYTES_MAX <= ALERT_BYTES_MAX);
 };

@@ -25,6 +25,10 @@ pub struct Sensor {
     pub unit: Option<String>,
     /// Smallest and largest possible value.
     pub range: Option<[f64; 2]>,
+    /// Values by which the sensor says that it has none, such as 85.0 of a DS18B20.
+    pub sentinels: Option<Vec<f64>>,
+    /// A value that stands still for this long is uncertain.
+    pub stuck: Option<Millis>,
     /// How late a reading may come and still count in its window.
     pub lateness: Option<Millis>,
     /// How far ahead a sensor's clock may be.
@@ -187,6 +191,18 @@ impl Sensor {
         if let Some([min, max]) = self.range {
             config.range = Some(Range { min, max });
         }
+        if let Some(sentinels) = &self.sentinels {
+            config.sentinels.clear();
+            if config.sentinels.extend_from_slice(sentinels).is_err() {
+                let key = format!("{key}.sentinels");
+                faults.push(Fault::at(
+                    key,
+                    "too many sentinels",
+                    "give a sensor at most four",
+                ));
+            }
+        }
+        config.stuck_ms = self.stuck.map(narrow).or(config.stuck_ms);
         set(&mut config.lateness_ms, self.lateness);
         set(&mut config.future_ms_max, self.future_max);
         set(&mut config.gap_ms_max, self.gap_max);
