@@ -1,7 +1,10 @@
 //! The ledger proves what it claims: a broker that loses, doubles, alters, reorders and invents messages is found out
 //! exactly, cut connections lose nothing, and neither does a crash of the simulator.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where something is missing"
+)]
 
 #[path = "proof/broker.rs"]
 mod broker;

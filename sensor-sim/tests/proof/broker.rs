@@ -90,7 +90,7 @@ impl Broker {
     fn wait(&self, is_so: impl Fn(&State) -> bool) {
         let (state, changed) = &*self.state;
         let guard = state.lock().unwrap();
-        let wait = std::time::Duration::from_secs(30);
+        let wait = core::time::Duration::from_secs(30);
         let (_guard, waited) = changed
             .wait_timeout_while(guard, wait, |state| !is_so(state))
             .unwrap();
