@@ -14,7 +14,8 @@ use tokio::task::{JoinSet, LocalSet};
 use crate::book;
 use crate::clock::Clock;
 use crate::figures::Figures;
-use crate::publisher::{Buffers, Publisher, Run, Transport};
+use crate::publisher::Publisher;
+use crate::run::{Buffers, Run, Transport};
 
 /// Connections that are opened each second: more would overflow a broker's accept queue of 128 within a round trip.
 const CONNECTS_HZ: u64 = 2000;

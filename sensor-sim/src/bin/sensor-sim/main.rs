@@ -5,6 +5,8 @@ mod cli;
 mod client;
 mod feed;
 mod player;
+mod run;
+mod outlet;
 mod publisher;
 mod book;
 mod figures;

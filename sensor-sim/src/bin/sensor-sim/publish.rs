@@ -18,7 +18,7 @@ use crate::dry::{self, Until};
 use crate::feed::{DeviceFeed, Feed};
 use crate::figures::Figures;
 use crate::fleet::{Entry, Fleet, Plan};
-use crate::publisher::{Transport, Username};
+use crate::run::{Transport, Username};
 
 /// Signals of a run that goes as fast as it can, over all devices: a sensor has one time each ms.
 const FLAT_OUT_SIGNALS: u32 = 128;

@@ -1,148 +1,35 @@
 //! One device's connection: sends what is due, waits for answers, connects again, sends again what was not acknowledged.
 
-use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::io::{self, Error, ErrorKind, Write};
+use std::io::{self, Error, ErrorKind};
 use std::rc::Rc;
 
 use sensor_sim::chance::Chance;
-use sensor_sim::ledger::{Expectation, LedgerWriter};
 use sensor_sim::truth::{self, Label};
-use tokio::sync::Notify;
 use tokio::time::{Sleep, timeout};
 
 use crate::client::link::Link;
 use crate::client::packet::{self, Answer, Connect, Packet};
-use crate::client::window::{Ticket, Window};
-use crate::clock::Clock;
+use crate::client::window::Window;
 use crate::feed::{Feed, Outgoing};
-use crate::figures::Figures;
+use crate::outlet::Outlet;
+use crate::run::{Run, Username};
 
 /// Bytes that are gathered for one write. Above it a second write costs nothing more.
-const BURST_BYTES_MAX: usize = 64 << 10;
+pub(crate) const BURST_BYTES_MAX: usize = 64 << 10;
 /// Bytes that one read takes.
-const READ_BYTES_MAX: usize = 64 << 10;
+pub(crate) const READ_BYTES_MAX: usize = 64 << 10;
 /// A device that sends as fast as it can makes times in advance, one each ms; the gateway takes a minute.
 const AHEAD_MS_MAX: i64 = 1000;
 /// How long a broker may take to accept, or to answer a ping.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// First and longest wait before a device connects again.
 const RETRY_MS: (u64, u64) = (100, 5000);
-
-/// How messages go to the broker.
-#[derive(Clone, Debug)]
-pub(crate) struct Transport {
-    /// Where the broker is.
-    pub broker: SocketAddr,
-    /// User name of all, or what stands in front of a device's name.
-    pub username: Option<Username>,
-    /// Password of all.
-    pub password: Option<Vec<u8>>,
-    /// 0, 1 or 2.
-    pub qos: u8,
-    /// Messages that may be unacknowledged on one connection.
-    pub window: u16,
-    /// Longest silence, s.
-    pub keep_alive_s: u16,
-    /// Whether messages go as fast as they are acknowledged, and not when they are due.
-    pub is_flat_out: bool,
-    /// How long to wait for answers after the last message, µs.
-    pub drain_us: u64,
-    /// How many loopback addresses the connections come from; 0 leaves it to the system.
-    pub sources: u32,
-}
-
-/// How a device calls itself.
-#[derive(Clone, Debug)]
-pub(crate) enum Username {
-    /// All by one name.
-    Same(String),
-    /// Each by its own name, behind this.
-    Prefix(String),
-}
-
-/// What all publishers of a run share; they run on one thread, so nothing here is ever locked.
-pub(crate) struct Run {
-    /// How messages go.
-    pub transport: Transport,
-    /// The time.
-    pub clock: Clock,
-    /// When the first message may be due, µs by the clock.
-    pub start_us: u64,
-    /// When the last message may be due, µs by the clock.
-    pub stop_us: Cell<u64>,
-    /// Called when `stop_us` has been brought forward.
-    pub stopped: Notify,
-    /// What was sent and acknowledged.
-    pub ledger: RefCell<LedgerWriter<Box<dyn Write>>>,
-    /// What is counted.
-    pub figures: RefCell<Figures>,
-    /// Where labels of faults go.
-    pub labels: RefCell<Box<dyn Write>>,
-    /// Why the run can't go on.
-    pub failure: RefCell<Option<Error>>,
-    /// Lent to whoever reads or writes.
-    pub buffers: RefCell<Buffers>,
-}
-
-/// Buffers for one read and one write.
-pub(crate) struct Buffers {
-    read: Vec<u8>,
-    write: Vec<u8>,
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self {
-            read: vec![0; READ_BYTES_MAX],
-            write: Vec::with_capacity(BURST_BYTES_MAX * 2),
-        }
-    }
-}
-
-impl Run {
-    /// Lets the last messages be those which are due by now.
-    pub(crate) fn stop(&self) {
-        self.stop_us
-            .set(self.stop_us.get().min(self.clock.now_us()));
-        self.stopped.notify_waiters();
-    }
-
-    fn fail(&self, error: Error) {
-        self.failure.borrow_mut().get_or_insert(error);
-        self.stop();
-    }
-
-    /// Writes the ledger out.
-    pub(crate) fn commit(&self) {
-        if let Err(error) = self.ledger.borrow_mut().commit() {
-            self.fail(Error::new(
-                error.kind(),
-                format!("cannot write the ledger: {error}; the run is stopped"),
-            ));
-        }
-    }
-
-    /// Counts a broken connection, and gives how many were accepted so far. Who is never let in need not try again.
-    fn note_broken(&self, error: Error) -> u64 {
-        let mut figures = self.figures.borrow_mut();
-        figures.disconnects += 1;
-        figures.last_error = Some(error.to_string());
-        if error.kind() == ErrorKind::PermissionDenied && figures.connects == 0 {
-            self.fail(error);
-        }
-        figures.connects
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failure.borrow().is_some()
-    }
-}
 
 /// One device with its connection.
 pub(crate) struct Publisher {
@@ -491,108 +378,4 @@ fn source(count: u32, index: u32) -> Option<IpAddr> {
         (at / 250) as u8,
         (at % 250) as u8 + 1,
     ]))
-}
-
-/// Where messages go out: the window, and behind it what it has no room for.
-struct Outlet {
-    run: Rc<Run>,
-    first_stream: u32,
-    topics: Vec<String>,
-    window: Window,
-    /// What one tick gave at once and did not fit; nothing is asked of the feed meanwhile.
-    pending: VecDeque<Pending>,
-    newest_time: i64,
-}
-
-/// A message that waits.
-struct Pending {
-    stream: usize,
-    sequence: u32,
-    time: i64,
-    values: Box<[f64]>,
-    expectation: Expectation,
-    payload: Box<[u8]>,
-    intended_us: u64,
-}
-
-impl Pending {
-    fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing {
-            stream: self.stream,
-            sequence: self.sequence,
-            time: self.time,
-            values: &self.values,
-            expectation: self.expectation,
-            payload: &self.payload,
-        }
-    }
-}
-
-impl Outlet {
-    fn has_room(&self) -> bool {
-        self.run.transport.qos == 0 || self.window.has_room()
-    }
-
-    /// Whether a burst may begin. Who sends as fast as he can waits for half of the window: one write for many messages.
-    fn is_open(&self) -> bool {
-        let transport = &self.run.transport;
-        transport.qos == 0
-            || if transport.is_flat_out {
-                self.window.len() <= usize::from(transport.window / 2)
-            } else {
-                self.window.has_room()
-            }
-    }
-
-    fn offer(&mut self, message: &Outgoing<'_>, intended_us: u64, now_us: u64, out: &mut Vec<u8>) {
-        if self.pending.is_empty() && self.has_room() {
-            return self.put(message, intended_us, now_us, out);
-        }
-        self.pending.push_back(Pending {
-            stream: message.stream,
-            sequence: message.sequence,
-            time: message.time,
-            values: message.values.into(),
-            expectation: message.expectation,
-            payload: message.payload.into(),
-            intended_us,
-        });
-    }
-
-    /// Notes the message in the ledger and appends it to `out`. There is room.
-    fn put(&mut self, message: &Outgoing<'_>, intended_us: u64, now_us: u64, out: &mut Vec<u8>) {
-        let &Outgoing {
-            stream,
-            sequence,
-            time,
-            values,
-            expectation,
-            payload,
-        } = message;
-        let qos = self.run.transport.qos;
-        let topic = &self.topics[stream];
-        self.newest_time = self.newest_time.max(time);
-        self.run.ledger.borrow_mut().sent(
-            self.first_stream + stream as u32,
-            sequence,
-            time,
-            values,
-            expectation,
-        );
-        let mut figures = self.run.figures.borrow_mut();
-        figures.sent += 1;
-        if qos == 0 {
-            figures.done(intended_us, now_us, now_us);
-            return packet::write_publish(out, topic, payload, 0, 0);
-        }
-        let ticket = Ticket {
-            sequence,
-            intended_us,
-            sent_us: now_us,
-        };
-        let packet = self.window.put(ticket, |slot, id| {
-            packet::write_publish(slot, topic, payload, qos, id)
-        });
-        out.extend_from_slice(packet.unwrap_or_default());
-    }
 }
