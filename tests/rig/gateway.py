@@ -75,6 +75,18 @@ class Gateway:
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def peak_kib(self) -> int:
+        """The most memory that the process has held so far; 0 once it is gone."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return 0
+        return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+    def ceiling_kib(self) -> int:
+        """The sum of the memory bill, as the gateway printed it when it started."""
+        return next(int(line.split()[-2]) for line in self.log.read_text().splitlines() if line.split()[:1] == ["ceiling"])
+
     def kill(self) -> int:
         """SIGKILL: what a crash or the OOM killer does."""
         self.process.kill()
