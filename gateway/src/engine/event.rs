@@ -14,7 +14,7 @@ pub enum Event<'a> {
         /// Where it comes from.
         peer: Peer,
     },
-    /// One whole MQTT packet came; [`Engine::accepts`] has said that it can be handled.
+    /// One whole MQTT packet came; `Engine::accepts` has said that it can be handled.
     Received {
         /// Its connection.
         connection: ConnectionId,

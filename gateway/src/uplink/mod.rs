@@ -4,7 +4,7 @@
 //! watermark record of this gateway says, read after every connect. A commit whose outcome is unknown
 //! is reported as [`Class::Retry`]; connecting again settles it.
 //!
-//! Every record is a CloudEvent in binary mode (https://github.com/cloudevents/spec, Kafka binding 3.2).
+//! Every record is a CloudEvent in binary mode (<https://github.com/cloudevents/spec>, Kafka binding 3.2).
 
 mod context;
 mod deadline;
