@@ -120,7 +120,8 @@ start() {
 wait_started() {
     local deadline=$((SECONDS + ready_s_max))
     until grep -q 'Kafka Server started' "$dir/server.log"; do
-        [ -n "$(pid)" ] || fail "the server ended while it started; see $dir/server.log"
+        # By its number alone: until the process has become java, pid() does not know it.
+        kill -0 "$(cat "$dir/pid")" 2>/dev/null || fail "the server ended while it started; see $dir/server.log"
         [ "$SECONDS" -lt "$deadline" ] || fail "the server has not started after $ready_s_max s; see $dir/server.log"
         sleep 0.2
     done
