@@ -53,79 +53,76 @@ fn split(row: &OutboxRow, parts: usize) -> Option<Vec<OutboxRow>> {
     if parts > OVERSIZE_PARTS_MAX {
         return None;
     }
-    let frame = Frame::read(&row.bytes).ok()?;
-    match frame.kind {
-        Kind::Telemetry => {
-            let items: Vec<(SensorName<'_>, Row)> = BatchReader::new(&row.bytes)
+    let Frame {
+        kind, gateway, at, ..
+    } = Frame::read(&row.bytes).ok()?;
+    match kind {
+        Kind::Telemetry => Items {
+            named: BatchReader::new(&row.bytes)
                 .ok()?
                 .collect::<Result<_, _>>()
-                .ok()?;
-            let name = |sensor| {
-                name_of(
-                    items.iter().map(|(name, item)| (item.sensor, *name)),
-                    sensor,
-                )
-            };
-            let rows: Vec<Row> = items.iter().map(|(_, item)| *item).collect();
-            write_parts(row, &rows, parts, |part, buffer| {
-                wire::write_batch(frame.gateway, frame.at, part, name, buffer).map(<[u8]>::len)
-            })
+                .ok()?,
+            sensor: |item: &Row| item.sensor,
         }
-        Kind::Aggregates => {
-            let items: Vec<(SensorName<'_>, Summary)> = SummaryReader::new(&row.bytes)
+        .write(row, parts, |part, name, buffer| {
+            wire::write_batch(gateway, at, part, name, buffer).map(<[u8]>::len)
+        }),
+        Kind::Aggregates => Items {
+            named: SummaryReader::new(&row.bytes)
                 .ok()?
                 .collect::<Result<_, _>>()
-                .ok()?;
-            let name = |sensor| {
-                name_of(
-                    items.iter().map(|(name, item)| (item.sensor, *name)),
-                    sensor,
-                )
-            };
-            let summaries: Vec<Summary> = items.iter().map(|(_, item)| *item).collect();
-            write_parts(row, &summaries, parts, |part, buffer| {
-                wire::write_summaries(frame.gateway, frame.at, part, name, buffer).map(<[u8]>::len)
-            })
+                .ok()?,
+            sensor: |item: &Summary| item.sensor,
         }
+        .write(row, parts, |part, name, buffer| {
+            wire::write_summaries(gateway, at, part, name, buffer).map(<[u8]>::len)
+        }),
         Kind::Alert | Kind::Gap => None,
     }
 }
 
-fn name_of<'a>(
-    mut names: impl Iterator<Item = (SensorId, SensorName<'a>)>,
-    wanted: SensorId,
-) -> SensorName<'a> {
-    names
-        .find(|(sensor, _)| *sensor == wanted)
-        .map(|(_, name)| name)
-        .unwrap_or_default()
+/// What a row holds, each item with the name of its sensor.
+struct Items<'a, T> {
+    named: Vec<(SensorName<'a>, T)>,
+    sensor: fn(&T) -> SensorId,
 }
 
-fn write_parts<T>(
-    row: &OutboxRow,
-    items: &[T],
-    parts: usize,
-    write: impl Fn(&[T], &mut [u8]) -> Result<usize, Full>,
-) -> Option<Vec<OutboxRow>> {
-    if items.len() < parts {
-        return None;
-    }
-    let mut buffer = vec![0; BATCH_BYTES];
-    items
-        .chunks(items.len().div_ceil(parts))
-        .zip(1..)
-        .map(|(part, number)| {
-            let len = write(part, &mut buffer).ok()?;
-            Some(OutboxRow {
-                lane: row.lane,
-                sequence: row.sequence,
-                part: number,
-                key: row.key.clone(),
-                readings: part.len() as u32,
-                bytes: buffer[..len].to_vec(),
+impl<'a, T: Copy> Items<'a, T> {
+    fn write(
+        &self,
+        row: &OutboxRow,
+        parts: usize,
+        write: impl Fn(&[T], &dyn Fn(SensorId) -> SensorName<'a>, &mut [u8]) -> Result<usize, Full>,
+    ) -> Option<Vec<OutboxRow>> {
+        if self.named.len() < parts {
+            return None;
+        }
+        let items: Vec<T> = self.named.iter().map(|(_, item)| *item).collect();
+        let mut buffer = vec![0; BATCH_BYTES];
+        items
+            .chunks(items.len().div_ceil(parts))
+            .zip(1..)
+            .map(|(part, number)| {
+                let len = write(part, &|sensor| self.name_of(sensor), &mut buffer).ok()?;
+                Some(OutboxRow {
+                    lane: row.lane,
+                    sequence: row.sequence,
+                    part: number,
+                    key: row.key.clone(),
+                    readings: part.len() as u32,
+                    bytes: buffer[..len].to_vec(),
+                })
             })
-        })
-        .collect()
+            .collect()
+    }
+
+    fn name_of(&self, wanted: SensorId) -> SensorName<'a> {
+        self.named
+            .iter()
+            .find(|(_, item)| (self.sensor)(item) == wanted)
+            .map(|(name, _)| *name)
+            .unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
