@@ -170,6 +170,11 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
+    /// Bytes that are not taken yet.
+    pub(crate) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(crate) fn end(&self) -> Result<(), Malformed> {
         if self.rest.is_empty() {
             Ok(())

@@ -1,6 +1,6 @@
-//! The bytes that leave a Tidegate box: batches of readings and of summaries, alerts, gaps.
+//! The bytes that leave a Tidegate box: batches of readings and of summaries, alerts, gaps; and the reports that come in.
 //!
-//! Every message is a [`frame`]: version, kind, gateway, time, body, checksum. `FORMAT.md` beside this crate has every
+//! Every message that leaves is a [`frame`]: version, kind, gateway, time, body, checksum. `FORMAT.md` beside this crate has every
 //! byte. A writer fills a buffer which the caller gives and answers [`Full`] if it is too small; a reader borrows the
 //! bytes, gives an error for any that are wrong, and never panics.
 #![no_std]
@@ -21,6 +21,7 @@ pub mod stats;
 pub mod summary;
 pub mod alert;
 pub mod gap;
+pub mod report;
 
 pub use alert::{Alert, AlertState, Severity, Why};
 pub use batch::{BatchReader, write_batch};
@@ -30,5 +31,6 @@ pub use dictionary::SensorName;
 pub use frame::{Frame, Kind};
 pub use gap::{Gap, GapReason, Lane};
 pub use reading::{Content, Flags, Quality, Reasons, Row, SensorId, Timestamp};
+pub use report::{REPORT_VALUES_MAX, Report, ReportFault, write_report};
 pub use stats::Stats;
 pub use summary::{Summary, SummaryReader, Window, WindowKind, write_summaries};

@@ -9,9 +9,9 @@
 use std::fs;
 use std::path::PathBuf;
 use wire::{
-    Alert, AlertState, BatchReader, Content, Flags, Gap, GapReason, Lane, Quality, Reasons, Row,
-    SensorId, SensorName, Severity, Stats, Summary, SummaryReader, Timestamp, Why, Window,
-    WindowKind, write_batch, write_summaries,
+    Alert, AlertState, BatchReader, Content, Flags, Gap, GapReason, Lane, Quality, Reasons, Report,
+    Row, SensorId, SensorName, Severity, Stats, Summary, SummaryReader, Timestamp, Why, Window,
+    WindowKind, write_batch, write_report, write_summaries,
 };
 
 /// 2026-01-01T00:01:00Z.
@@ -177,6 +177,8 @@ fn gap() -> Gap {
     }
 }
 
+const REPORT: [(&str, f64); 2] = [("temp", 20.25), ("rpm", f64::NAN)];
+
 fn written(name_of_message: &str) -> Vec<u8> {
     let mut buffer = [0; 512];
     let bytes = match name_of_message {
@@ -184,12 +186,20 @@ fn written(name_of_message: &str) -> Vec<u8> {
         "telemetry-noisy" => write_batch("edge-7", Timestamp(AT), &noisy_rows(), name, &mut buffer),
         "aggregates" => write_summaries("edge-7", Timestamp(AT), &summaries(), name, &mut buffer),
         "alert" => alert().write("edge-7", &mut buffer),
+        "report" => write_report(300, Some(Timestamp(AT)), &REPORT, &mut buffer),
         _ => gap().write("edge-7", &mut buffer),
     };
     bytes.unwrap().to_vec()
 }
 
-const MESSAGES: [&str; 5] = ["telemetry", "telemetry-noisy", "aggregates", "alert", "gap"];
+const MESSAGES: [&str; 6] = [
+    "telemetry",
+    "telemetry-noisy",
+    "aggregates",
+    "alert",
+    "gap",
+    "report",
+];
 
 fn golden(message: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{message}-v1.bin"));
@@ -249,4 +259,15 @@ fn version_1_is_read_as_ever() {
     assert_eq!(read, summaries());
     assert_eq!(Alert::read(&golden("alert")), Ok(("edge-7", alert())));
     assert_eq!(Gap::read(&golden("gap")), Ok(("edge-7", gap())));
+
+    let bytes = golden("report");
+    let report = Report::read(&bytes).unwrap();
+    assert_eq!((report.sequence, report.time), (300, Some(Timestamp(AT))));
+    let bits = |(signal, value): (&'static str, f64)| (signal, value.to_bits());
+    assert!(
+        report
+            .values()
+            .map(|(signal, value)| (signal, value.to_bits()))
+            .eq(REPORT.map(bits))
+    );
 }
