@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod start;
 pub mod run;
+pub mod supervisor;
 pub mod shell;
 pub mod buffers;
 pub mod connection;

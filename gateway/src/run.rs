@@ -19,6 +19,7 @@ use crate::forward::Failure;
 use crate::limits::{ACCEPT_PAUSE_MS, EVENTS_PER_TURN_MAX, STOP_MS_MAX};
 use crate::shell::Shell;
 use crate::store::{self, StoreError};
+use crate::supervisor::Supervisor;
 use crate::uplink;
 
 /// What comes to the loop from the sockets.
@@ -88,6 +89,7 @@ pub struct Loop {
     incoming: mpsc::Receiver<Incoming>,
     reports: mpsc::Receiver<Report>,
     stop: watch::Receiver<bool>,
+    supervisor: Supervisor,
 }
 
 impl Loop {
@@ -108,15 +110,17 @@ impl Loop {
             incoming,
             reports,
             stop,
+            supervisor: Supervisor::of_environment(),
         }
     }
 
     /// Runs under this plan until it is asked to stop, or cannot go on.
     pub async fn run(mut self, plan: &Plan) -> Exit {
         self.engine.start(plan, &mut self.shell);
+        self.supervisor.ready();
         loop {
             match self.turn().await {
-                Ok(()) => {}
+                Ok(()) => self.supervisor.progress(self.clock.now().monotonic_ms),
                 Err(Exit::Asked) => return self.finish().await,
                 Err(exit) => return exit,
             }
@@ -125,6 +129,7 @@ impl Loop {
 
     /// Says good-bye to the clients, and waits until what was taken is durable.
     async fn finish(mut self) -> Exit {
+        self.supervisor.stopping();
         self.engine.stop(&mut self.shell);
         let last = Instant::from_std(
             self.clock
@@ -147,9 +152,11 @@ impl Loop {
 
     /// Waits for an event, and handles it with those that came meanwhile.
     async fn turn(&mut self) -> Result<(), Exit> {
-        let deadline = self
-            .engine
-            .deadline_ms()
+        let deadlines = [self.engine.deadline_ms(), self.supervisor.deadline_ms()];
+        let deadline = deadlines
+            .into_iter()
+            .flatten()
+            .min()
             .map(|ms| Instant::from_std(self.clock.instant_at(ms)));
         let next = tokio::select! {
             biased;
