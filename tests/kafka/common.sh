@@ -2,12 +2,14 @@
 # What up, down and ctl share: where the test broker lives, and how it is started and stopped.
 # Sourced, not run. Set before sourcing, or in the environment:
 #   TIDEGATE_KAFKA_PORT   port of clients on 127.0.0.1; the controller takes the next one (default 19092)
+#   TIDEGATE_KAFKA_SEEN_AS  another address under which clients see it, by a listener at the second next port (default none)
 #   TIDEGATE_KAFKA_HEAP   heap of the server (default 384m)
 #   TIDEGATE_KAFKA_DIR    data, log and pid (default: a folder for each port in the cache)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/pom.xml")
 port=${TIDEGATE_KAFKA_PORT:-19092}
+seen_as=${TIDEGATE_KAFKA_SEEN_AS:-}
 heap=${TIDEGATE_KAFKA_HEAP:-384m}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tidegate
 jars=$cache/kafka-$version
@@ -74,8 +76,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))${seen_as:+,AFAR://127.0.0.1:$((port + 2))}
+advertised.listeners=PLAINTEXT://127.0.0.1:$port${seen_as:+,AFAR://$seen_as}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,AFAR:PLAINTEXT
 log.dirs=$dir/data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=3
@@ -100,7 +103,7 @@ start() {
     need_java
     fetch
     local busy
-    for busy in "$port" "$((port + 1))"; do
+    for busy in "$port" "$((port + 1))" ${seen_as:+"$((port + 2))"}; do
         port_is_open "$busy" && fail "port $busy is taken by another process; choose one with TIDEGATE_KAFKA_PORT"
     done
     write_properties
