@@ -106,6 +106,43 @@ fn commit_on_a_failing_disk(dir: &Path) {
     }
 }
 
+/// What a test prints as a child under strace with these options; `None` where there is no strace.
+fn trace(test: &str, dir: &Path, options: &[&str]) -> Option<String> {
+    let inner = child(test, dir);
+    let mut traced = Command::new("strace");
+    traced
+        .args(["-f", "-e", "trace=fsync,fdatasync"])
+        .args(options);
+    traced
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env(CHILD, dir);
+    let Ok(output) = traced.output() else {
+        println!("not checked: this needs strace (apt install strace)");
+        return None;
+    };
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// fsync would write the times of the file as well, each time, into the journal of the file system.
+#[test]
+fn a_commit_is_one_fdatasync() {
+    if let Some(dir) = std::env::var_os(CHILD) {
+        return commit_on_a_failing_disk(Path::new(&dir));
+    }
+    let dir = TempDir::new().expect("a directory");
+    drop(open_in(dir.path()));
+    let calls = dir.path().join("calls");
+    let options = ["-o", calls.to_str().expect("a name of letters")];
+    let test = "store::tests::crash::a_commit_is_one_fdatasync";
+    if trace(test, dir.path(), &options).is_none() {
+        return;
+    }
+    let calls = fs::read_to_string(calls).expect("what strace wrote");
+    let count = |name| calls.lines().filter(|line| line.contains(name)).count();
+    assert_eq!((count("fdatasync("), count("fsync(")), (20, 0), "{calls}");
+}
+
 /// An fsync fails once: nothing after it may be reported durable, although later ones would succeed.
 #[test]
 fn after_a_failed_fsync_nothing_is_reported_durable() {
@@ -114,22 +151,16 @@ fn after_a_failed_fsync_nothing_is_reported_durable() {
     }
     let dir = TempDir::new().expect("a directory");
     drop(open_in(dir.path()));
-    let inner = child(
-        "store::tests::crash::after_a_failed_fsync_nothing_is_reported_durable",
-        dir.path(),
-    );
-    let mut traced = Command::new("strace");
-    traced.args(["-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]);
-    traced.args(["-e", "inject=fsync,fdatasync:error=EIO:when=4"]);
-    traced
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .env(CHILD, dir.path());
-    let Ok(output) = traced.output() else {
-        println!("not checked: this needs strace (apt install strace)");
+    let failing = [
+        "-o",
+        "/dev/null",
+        "-e",
+        "inject=fsync,fdatasync:error=EIO:when=4",
+    ];
+    let test = "store::tests::crash::after_a_failed_fsync_nothing_is_reported_durable";
+    let Some(text) = trace(test, dir.path(), &failing) else {
         return;
     };
-    let text = String::from_utf8_lossy(&output.stdout);
     let durable = text
         .lines()
         .filter(|line| line.starts_with("durable "))
