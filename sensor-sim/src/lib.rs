@@ -15,3 +15,6 @@ pub mod payload;
 pub mod recording;
 pub mod ledger;
 pub mod audit;
+pub mod alert;
+pub mod score;
+pub mod labelled;

@@ -4,8 +4,11 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+pub(crate) use judge::{Basis, Marks, Score};
 use sensor_sim::fault::Order;
 use sensor_sim::truth::Kind;
+
+mod judge;
 
 /// Simulated sensors with physics, labelled faults and a ledger that proves nothing was lost.
 #[derive(Debug, Parser)]
@@ -25,6 +28,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Compare ledgers with what came to Kafka, or to an MQTT subscriber; exit code 1 if anything is amiss.
     Verify(Verify),
+    /// Hold alerts against the labels of what really was wrong.
+    Score(Score),
     /// List the kinds of devices and of faults.
     Profiles,
 }
@@ -174,6 +179,12 @@ pub(crate) struct Replay {
     /// Rows at most.
     #[arg(long, value_name = "COUNT")]
     pub rows: Option<usize>,
+    /// What the file's labels are.
+    #[command(flatten)]
+    pub marks: Marks,
+    /// Append the file's labels to this file, their times shifted like those of the rows.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
 }
 
 /// The pace of a replay.
@@ -291,6 +302,16 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 fn parse_time(text: &str) -> Result<i64, String> {
     let time = sensor_sim::recording::read_time(text);
     time.ok_or_else(|| format!("{text:?} is no time; write 2026-01-31 or 2026-01-31T08:00:00"))
+}
+
+fn parse_span_of_time(text: &str) -> Result<[i64; 2], String> {
+    let (from, until) = text.split_once("..").ok_or("write FROM..UNTIL")?;
+    let span = [parse_time(from)?, parse_time(until)?];
+    if span[0] < span[1] {
+        Ok(span)
+    } else {
+        Err("it ends before it begins".to_owned())
+    }
 }
 
 fn parse_delimiter(text: &str) -> Result<char, String> {

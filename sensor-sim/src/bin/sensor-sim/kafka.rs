@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use sensor_sim::alert::{Alert, State};
 use wire::{BatchReader, Content, Reasons, Row};
 
 use crate::cli::Verify;
@@ -18,37 +19,36 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long Kafka may take to name the partitions of a topic.
 const METADATA_TIME: Duration = Duration::from_secs(15);
 
-/// Reads the topic from its beginning until it is quiet.
+/// What is read, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    /// The cluster.
+    pub broker: &'a str,
+    /// The topic, from its beginning.
+    pub topic: &'a str,
+    /// Other properties of librdkafka, KEY=VALUE.
+    pub properties: &'a [String],
+    /// Longest wait for the first record.
+    pub wait: Duration,
+    /// Nothing more comes once it was quiet for so long.
+    pub idle: Duration,
+}
+
+/// Reads the readings of the topic from its beginning until it is quiet.
 pub(crate) fn consume(broker: &str, options: &Verify, clock: &Clock) -> Result<Heard> {
-    let consumer = connect(broker, options)?;
+    let source = Source {
+        broker,
+        topic: &options.topic,
+        properties: &options.property,
+        wait: options.wait,
+        idle: options.idle,
+    };
     let mut heard = Heard::default();
     let mut seen = HashSet::new();
     let mut records = Records::default();
-    let mut last_us = clock.now_us();
-    loop {
-        let now_us = clock.now_us();
-        let wait = if records.taken == 0 {
-            options.wait
-        } else {
-            options.idle
-        };
-        if now_us.saturating_sub(last_us) > wait.as_micros() as u64 {
-            break;
-        }
-        match consumer.poll(LOOK) {
-            None => continue,
-            Some(Ok(message)) => {
-                if take(&message, options, &mut seen, &mut records, &mut heard)? {
-                    last_us = clock.now_us();
-                }
-            }
-            // librdkafka tries again by itself; only what it calls fatal ends it.
-            Some(Err(error)) => match consumer.client().fatal_error() {
-                Some((code, text)) => bail!("Kafka at {broker} failed: {text} ({code})"),
-                None => eprintln!("Kafka: {error}"),
-            },
-        }
-    }
+    each_record(&source, clock, &mut |message| {
+        take(message, options, &mut seen, &mut records, &mut heard)
+    })?;
     let Records {
         taken,
         passed,
@@ -56,6 +56,76 @@ pub(crate) fn consume(broker: &str, options: &Verify, clock: &Clock) -> Result<H
     } = records;
     heard.note = format!("  ({taken} records, {doubled} doubled ce_ids, {passed} of others)");
     Ok(heard)
+}
+
+/// Reads the alerts of the topic from its beginning until it is quiet.
+pub(crate) fn consume_alerts(
+    source: &Source<'_>,
+    gateway: Option<&str>,
+    clock: &Clock,
+) -> Result<Vec<Alert>> {
+    let mut alerts = Vec::new();
+    each_record(source, clock, &mut |message| {
+        let (id, alert) = wire::Alert::read(message.payload().unwrap_or_default())
+            .with_context(|| place(message))?;
+        let is_ours = gateway.is_none_or(|gateway| gateway == id);
+        if is_ours {
+            alerts.push(Alert {
+                id: Some(alert.id),
+                gateway: Some(id.to_owned()),
+                device: alert.name.device.to_owned(),
+                signal: alert.name.signal.to_owned(),
+                rule: alert.rule.to_owned(),
+                state: match alert.state {
+                    wire::AlertState::Raised => State::Raised,
+                    wire::AlertState::Cleared => State::Cleared,
+                },
+                at: alert.at.0,
+                since: Some(alert.since.0),
+            });
+        }
+        Ok(is_ours)
+    })?;
+    Ok(alerts)
+}
+
+/// Hands all records of a topic to `take`, which says whether a record was one of those that are waited for.
+fn each_record(
+    source: &Source<'_>,
+    clock: &Clock,
+    take: &mut dyn FnMut(&BorrowedMessage<'_>) -> Result<bool>,
+) -> Result<()> {
+    let consumer = connect(source)?;
+    let mut is_first = true;
+    let mut last_us = clock.now_us();
+    loop {
+        let now_us = clock.now_us();
+        let wait = if is_first { source.wait } else { source.idle };
+        if u128::from(now_us.saturating_sub(last_us)) > wait.as_micros() {
+            return Ok(());
+        }
+        match consumer.poll(LOOK) {
+            None => continue,
+            Some(Ok(message)) => {
+                if take(&message)? {
+                    is_first = false;
+                    last_us = clock.now_us();
+                }
+            }
+            // librdkafka tries again by itself; only what it calls fatal ends it.
+            Some(Err(error)) => match consumer.client().fatal_error() {
+                Some((code, text)) => {
+                    bail!("Kafka at {} failed: {text} ({code})", source.broker)
+                }
+                None => eprintln!("Kafka: {error}"),
+            },
+        }
+    }
+}
+
+fn place(message: &BorrowedMessage<'_>) -> String {
+    let (offset, partition) = (message.offset(), message.partition());
+    format!("record {offset} of partition {partition}")
 }
 
 /// How many records came.
@@ -66,7 +136,13 @@ struct Records {
     doubled: u64,
 }
 
-fn connect(broker: &str, options: &Verify) -> Result<BaseConsumer> {
+fn connect(source: &Source<'_>) -> Result<BaseConsumer> {
+    let Source {
+        broker,
+        topic,
+        properties,
+        ..
+    } = *source;
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", broker)
@@ -74,14 +150,13 @@ fn connect(broker: &str, options: &Verify) -> Result<BaseConsumer> {
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")
         .set("auto.offset.reset", "earliest");
-    for property in &options.property {
+    for property in properties {
         let (key, value) = property
             .split_once('=')
             .context("--property is KEY=VALUE")?;
         config.set(key, value);
     }
     let consumer: BaseConsumer = config.create().context("cannot make a Kafka consumer")?;
-    let topic = &options.topic;
     let metadata = consumer
         .fetch_metadata(Some(topic), METADATA_TIME)
         .with_context(|| format!("Kafka at {broker} doesn't answer"))?;
@@ -112,14 +187,7 @@ fn take(
     heard: &mut Heard,
 ) -> Result<bool> {
     let payload = message.payload().unwrap_or_default();
-    let place = || {
-        format!(
-            "record {} of partition {}",
-            message.offset(),
-            message.partition()
-        )
-    };
-    let reader = BatchReader::new(payload).with_context(place)?;
+    let reader = BatchReader::new(payload).with_context(|| place(message))?;
     if options
         .gateway
         .as_ref()
@@ -140,7 +208,7 @@ fn take(
         }
     }
     for item in reader {
-        let (name, row) = item.with_context(place)?;
+        let (name, row) = item.with_context(|| place(message))?;
         // What the gateway filled in was never sent.
         if !matches!(row.content, Content::Filled(_)) {
             heard.add(name.device, name.signal, own_time(&row), row.content.raw());

@@ -15,8 +15,10 @@ mod dry;
 mod publish;
 mod replay;
 mod kafka;
+mod listener;
 mod subscriber;
 mod verify;
+mod score;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Publish(options) => publish::publish(&options),
         Command::Replay(options) => replay::replay(&options),
         Command::Verify(options) => verify::verify(&options),
+        Command::Score(options) => score::score(&options),
         Command::Profiles => list().map(|()| 0),
     };
     match done {

@@ -6,22 +6,20 @@ use anyhow::{Context, Result, ensure};
 use sensor_sim::limits::SIGNALS_MAX;
 use sensor_sim::profile::is_name;
 use sensor_sim::recording::{Layout, Recording};
+use sensor_sim::truth::write_label;
 
 use crate::cli::{Replay, Speed};
 use crate::feed::Feed;
 use crate::fleet::{Entry, Fleet, Plan};
 use crate::player::{Played, Player};
 use crate::publish::{finish, topic_of, transport};
+use crate::score::{labels_of_set, skab_layout};
 
 /// Replays, and gives the exit code.
 pub(crate) fn replay(options: &Replay) -> Result<u8> {
     let file = options.file.display();
     let text = fs::read_to_string(&options.file).with_context(|| format!("cannot read {file}"))?;
-    let layout = Layout {
-        delimiter: options.delimiter,
-        time_column: options.time_column.clone(),
-        columns: options.columns.clone(),
-    };
+    let layout = layout(options, &text);
     let recording = Recording::new(&text, &layout).with_context(|| file.to_string())?;
     let signals = recording.signals().to_vec();
     let joins_signals = !options.topic.contains("{signal}");
@@ -59,6 +57,7 @@ pub(crate) fn replay(options: &Replay) -> Result<u8> {
     } else {
         0
     };
+    write_labels(options, shift_ms)?;
     let speed = if let Speed::Times(speed) = options.speed {
         speed
     } else {
@@ -71,6 +70,48 @@ pub(crate) fn replay(options: &Replay) -> Result<u8> {
     );
     let (figures, seconds) = fleet.go()?;
     finish(&figures, seconds, &options.mqtt)
+}
+
+/// How the file is read: as the command line says, or in SKAB's form without its two columns of labels.
+fn layout(options: &Replay, text: &str) -> Layout {
+    let columns = options.columns.clone();
+    if !options.marks.skab {
+        return Layout {
+            delimiter: options.delimiter,
+            time_column: options.time_column.clone(),
+            columns,
+        };
+    }
+    let mut layout = skab_layout();
+    let head = text.lines().next().unwrap_or_default();
+    let names = head.split(layout.delimiter).map(str::trim);
+    let is_value =
+        |name: &&str| ![layout.time_column.as_str(), "anomaly", "changepoint"].contains(name);
+    layout.columns = if columns.is_empty() {
+        names.filter(is_value).map(str::to_owned).collect()
+    } else {
+        columns
+    };
+    layout
+}
+
+fn write_labels(options: &Replay, shift_ms: i64) -> Result<()> {
+    let Some(path) = &options.labels else {
+        return Ok(());
+    };
+    ensure!(
+        options.marks.skab || options.marks.nab.is_some(),
+        "--labels needs --nab or --skab: other files have none"
+    );
+    let cannot = || format!("cannot write the labels to {}", path.display());
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let mut out = file.with_context(cannot)?;
+    for mut label in labels_of_set(&options.marks, &options.file, &options.device)? {
+        label.from_ms += shift_ms;
+        label.until_ms += shift_ms;
+        write_label(&mut out, &label).with_context(cannot)?;
+    }
+    Ok(())
 }
 
 /// At real speed the first row is now. Faster, the last one is: no row may lie in the future.
