@@ -5,8 +5,8 @@
 //! so both arrive at the same state, the same rows with the same sequences, and the same alert ids.
 
 use pipeline::{
-    BatchKind, Emit, Instant, Link, Memory, Needs, Now, OpenRow, Output, Pane, Parts, Pipeline,
-    Plan, Reading, Refused, Sensor,
+    BatchKind, Emit, Gate, Instant, Link, Memory, Needs, Now, OpenRow, Output, Pane, Parts,
+    Pipeline, Plan, Reading, Refused, Sensor,
 };
 use wire::{Alert, SensorId, SensorName, Summary};
 
@@ -29,6 +29,8 @@ const STATE_HEADER_BYTES: usize = 1 + 8 + 8 * LANES + 8 + 8;
 pub struct Sizes {
     /// Sensors.
     pub sensors: usize,
+    /// Gates: sensors that may be cleaned.
+    pub gates: usize,
     /// Panes of each.
     pub panes_per_sensor: usize,
     /// Rows of the open batch.
@@ -41,6 +43,7 @@ impl Sizes {
         let needs = Needs::of(pipeline).map_err(StateError::Pipeline)?;
         Ok(Self {
             sensors: self.sensors.max(needs.sensors),
+            gates: self.gates.max(needs.gates),
             panes_per_sensor: self.panes_per_sensor.max(needs.panes_each),
             rows: self.rows.max(needs.rows),
         })
@@ -53,6 +56,7 @@ struct Boxed;
 impl Memory for Boxed {
     type Sensors = Box<[Sensor]>;
     type Panes = Box<[Pane]>;
+    type Gates = Box<[Gate]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
@@ -317,6 +321,7 @@ pub fn memory_bytes(sizes: &Sizes) -> usize {
     let per_sensor =
         size_of::<Sensor>() + size_of::<Link>() + sizes.panes_per_sensor * size_of::<Pane>();
     sizes.sensors * per_sensor
+        + sizes.gates * size_of::<Gate>()
         + sizes.rows * size_of::<OpenRow>()
         + SUMMARIES_OPEN_MAX * size_of::<Summary>()
         + BATCH_BYTES
@@ -331,6 +336,7 @@ fn parts(sizes: &Sizes) -> Parts<Boxed> {
     Parts {
         sensors: (0..sizes.sensors).map(|_| Sensor::default()).collect(),
         panes: vec![Pane::default(); sizes.sensors * sizes.panes_per_sensor].into(),
+        gates: (0..sizes.gates).map(|_| Gate::default()).collect(),
         links: vec![Link::default(); sizes.sensors].into(),
         rows: vec![OpenRow::default(); sizes.rows].into(),
         summaries: vec![Summary::default(); SUMMARIES_OPEN_MAX].into(),

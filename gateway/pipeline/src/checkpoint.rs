@@ -3,8 +3,11 @@
 //! A version byte, then postcard parts one behind the other (head, rules, each sensor with its panes, rows, summaries), then a
 //! CRC-32C. Each part is small, so that saving needs no large buffer.
 
+mod parts;
+
+use self::parts::{PartReader, PartWriter, check_room};
 use crate::batch::{Open, OpenRow};
-use crate::config::{BatchConfig, Plan, SensorConfig, SensorRule};
+use crate::config::{BatchConfig, SensorConfig};
 use crate::counters::Counters;
 use crate::limits::{CHECKPOINT_PART_BYTES_MAX, GATEWAY_BYTES_MAX, PANES_MAX, RULES_MAX};
 use crate::memory::{Memory, Misfit, Parts};
@@ -13,16 +16,14 @@ use crate::pipeline::Pipeline;
 use crate::sensor::Sensor;
 use crate::time::Instant;
 use crate::timers::Timers;
-use crate::window::Pane;
 use core::error::Error;
 use core::fmt;
-use heapless::{String, Vec};
-use serde::de::DeserializeOwned;
+use heapless::String;
 use serde::{Deserialize, Serialize};
-use wire::{Row, Summary, crc32c};
+use wire::{Row, Summary};
 
 /// The version that is written, the first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Upper bounds of the parts that there are many of, in bytes: floats take 8, other numbers up to 10.
 const PANE_BYTES_MAX: usize = 160;
@@ -37,7 +38,8 @@ pub const fn checkpoint_bytes_max(
     rows: usize,
     summaries: usize,
 ) -> usize {
-    let parts = 1 + RULES_MAX + sensors;
+    // Each sensor may have a gate.
+    let parts = 1 + RULES_MAX + 2 * sensors;
     let many = panes * PANE_BYTES_MAX + rows * ROW_BYTES_MAX + summaries * SUMMARY_BYTES_MAX;
     1 + parts * CHECKPOINT_PART_BYTES_MAX + many + 4
 }
@@ -50,6 +52,7 @@ struct Head {
     defaults: SensorConfig,
     rules: u16,
     sensors: u16,
+    gates: u16,
     telemetry: Open,
     aggregates: Open,
     instant: Instant,
@@ -57,7 +60,7 @@ struct Head {
     counters: Counters,
 }
 
-/// One sensor; its kept panes follow.
+/// One sensor; its gate, if it has one, and its kept panes follow.
 #[derive(Serialize)]
 struct SavedSensor<'a> {
     due: Option<Instant>,
@@ -80,6 +83,8 @@ pub struct Needs {
     pub sensors: usize,
     /// Panes of each.
     pub panes_each: usize,
+    /// Gates.
+    pub gates: usize,
     /// Rows of the open batch.
     pub rows: usize,
     /// Summaries of the open batch of them.
@@ -98,6 +103,7 @@ impl Needs {
         Ok(Self {
             sensors: head.sensors.into(),
             panes_each: plan.panes_min() as usize,
+            gates: head.gates.into(),
             rows: head.telemetry.len,
             summaries: head.aggregates.len,
         })
@@ -143,7 +149,7 @@ impl Error for RestoreError {}
 impl<M: Memory> Pipeline<M> {
     /// Writes the whole state, piece by piece, to `sink`: at most [`checkpoint_bytes_max`] bytes.
     pub fn save(&self, sink: impl FnMut(&[u8])) {
-        let mut parts = PartWriter { sink, checksum: 0 };
+        let mut parts = PartWriter::new(sink);
         parts.put(&[VERSION]);
         parts.write(&self.head());
         self.plan.rules.iter().for_each(|rule| parts.write(rule));
@@ -161,6 +167,9 @@ impl<M: Memory> Pipeline<M> {
                 panes: panes.clone().count() as u16,
                 sensor,
             });
+            if let Some(gate) = sensor.gate {
+                parts.write(&self.memory.gates[usize::from(gate)]);
+            }
             panes.for_each(|pane| parts.write(pane));
         }
         self.memory.rows[..self.telemetry.len]
@@ -173,6 +182,13 @@ impl<M: Memory> Pipeline<M> {
         parts.put(&checksum);
     }
 
+    /// Gates up to the last one that a sensor owns.
+    fn gates_used(&self) -> u16 {
+        let sensors = &self.memory.sensors[..usize::from(self.sensors)];
+        let used = sensors.iter().filter_map(|sensor| sensor.gate);
+        used.max().map_or(0, |last| last.saturating_add(1))
+    }
+
     fn head(&self) -> Head {
         Head {
             gateway: self.plan.gateway.clone(),
@@ -180,6 +196,7 @@ impl<M: Memory> Pipeline<M> {
             defaults: self.plan.defaults.clone(),
             rules: self.plan.rules.len() as u16,
             sensors: self.sensors,
+            gates: self.gates_used(),
             telemetry: self.telemetry,
             aggregates: self.aggregates,
             instant: self.instant,
@@ -211,10 +228,17 @@ impl<M: Memory> Pipeline<M> {
         let plan = parts.read_plan(&head, panes_each)?;
         let mut timers = Timers::default();
         check_room(head.sensors.into(), memory.sensors.len(), "sensors")?;
+        check_room(head.gates.into(), memory.gates.len(), "gates")?;
         for place in 0..head.sensors {
             let at = usize::from(place);
             let panes = Parts::<M>::panes_of(&mut memory.panes, at, panes_each);
-            let due = parts.read_sensor(&plan, &mut memory.sensors[at], panes)?;
+            let due = parts.read_sensor(
+                &plan,
+                place,
+                &mut memory.sensors[at],
+                &mut memory.gates,
+                panes,
+            )?;
             names::insert(&mut memory.links, &memory.sensors, place);
             timers.set(&mut memory.links, place, due);
         }
@@ -251,129 +275,6 @@ impl<M: Memory> Pipeline<M> {
             last_alert,
             counters,
         })
-    }
-}
-
-/// An open batch is never quite full, because a full one is sealed.
-fn check_room(len: usize, room: usize, part: &'static str) -> Result<(), RestoreError> {
-    let must = "be for at least as many as the checkpoint has";
-    if len <= room {
-        Ok(())
-    } else {
-        Err(RestoreError::Memory(Misfit { part, must }))
-    }
-}
-
-/// Writes parts to a sink, and keeps their checksum.
-struct PartWriter<S> {
-    sink: S,
-    checksum: u32,
-}
-
-impl<S: FnMut(&[u8])> PartWriter<S> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.checksum = crc32c(self.checksum, bytes);
-        (self.sink)(bytes);
-    }
-
-    #[expect(
-        clippy::expect_used,
-        reason = "a test fills the largest part and sees that it fits"
-    )]
-    fn write<T: Serialize>(&mut self, part: &T) {
-        let mut buffer = [0; CHECKPOINT_PART_BYTES_MAX];
-        let bytes = postcard::to_slice(part, &mut buffer)
-            .expect("no part is longer than CHECKPOINT_PART_BYTES_MAX");
-        self.put(bytes);
-    }
-}
-
-/// Reads parts off the front of a checkpoint.
-struct PartReader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> PartReader<'a> {
-    fn new(bytes: &'a [u8]) -> Result<Self, RestoreError> {
-        let (bytes, checksum) = bytes.split_last_chunk().ok_or(RestoreError::Checksum)?;
-        let (version, rest) = bytes.split_first().ok_or(RestoreError::Checksum)?;
-        if *version != VERSION {
-            return Err(RestoreError::Version(*version));
-        }
-        if crc32c(0, bytes) != u32::from_le_bytes(*checksum) {
-            return Err(RestoreError::Checksum);
-        }
-        Ok(Self { rest })
-    }
-
-    fn read<T: DeserializeOwned>(&mut self, part: &'static str) -> Result<T, RestoreError> {
-        let (value, rest) =
-            postcard::take_from_bytes(self.rest).map_err(|_| RestoreError::Malformed(part))?;
-        self.rest = rest;
-        Ok(value)
-    }
-
-    fn read_plan(&mut self, head: &Head, panes_each: usize) -> Result<Plan, RestoreError> {
-        let mut rules = Vec::new();
-        for _ in 0..head.rules {
-            let rule = self.read::<SensorRule>("rules")?;
-            rules
-                .push(rule)
-                .map_err(|_| RestoreError::Malformed("rules"))?;
-        }
-        let (gateway, batch, defaults) = (
-            head.gateway.clone(),
-            head.batch.clone(),
-            head.defaults.clone(),
-        );
-        let plan = Plan {
-            gateway,
-            batch,
-            defaults,
-            rules,
-        };
-        let must = "be for as many panes per sensor as the checkpoint's plan needs";
-        check_room(plan.panes_min() as usize, panes_each, "panes").map_err(|_| {
-            RestoreError::Memory(Misfit {
-                part: "panes",
-                must,
-            })
-        })?;
-        plan.validate(panes_each)
-            .map_err(|_| RestoreError::Malformed("plan"))?;
-        Ok(plan)
-    }
-
-    /// Reads a sensor into its place, and gives when it is due.
-    fn read_sensor(
-        &mut self,
-        plan: &Plan,
-        place: &mut Sensor,
-        panes: &mut [Pane],
-    ) -> Result<Option<Instant>, RestoreError> {
-        let loaded: LoadedSensor = self.read("sensors")?;
-        if !loaded.sensor.is_sound(plan.config(loaded.sensor.rule)) {
-            return Err(RestoreError::Malformed("sensors"));
-        }
-        let panes = plan.config(loaded.sensor.rule).working(panes);
-        *place = loaded.sensor;
-        for _ in 0..loaded.panes {
-            let pane: Pane = self.read("panes")?;
-            let at = pane
-                .number
-                .checked_rem_euclid(panes.len() as i64)
-                .ok_or(RestoreError::Malformed("panes"))?;
-            panes[at as usize] = pane;
-        }
-        Ok(loaded.due)
-    }
-
-    fn end(&self) -> Result<(), RestoreError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(RestoreError::Malformed("end"))
-        }
     }
 }
 

@@ -66,6 +66,8 @@ pub struct SensorConfig {
     /// stuck. Longer than a healthy one stands still.
     #[serde(default)]
     pub stuck_ms: Option<u32>,
+    /// How jumps and gaps are mended; none: values pass as they are.
+    pub cleaning: Option<Cleaning>,
     /// A window stays open this long behind its end, in ms of event time.
     pub lateness_ms: u32,
     /// A sensor's time may be ahead of the gateway's by this many ms.
@@ -91,6 +93,34 @@ pub struct Range {
     pub min: f64,
     /// The largest.
     pub max: f64,
+}
+
+/// How jumps and gaps are mended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cleaning {
+    /// A value is suspect if it is further from the one before than this many usual steps of the sensor.
+    pub jump: f64,
+    /// A suspect waits at most this many ms of the gateway's time for the readings that judge it.
+    pub wait_ms_max: u32,
+    /// Whether values in another unit (°F for °C, K for °C, a thousand for one) are brought back.
+    pub unit_flip: bool,
+    /// What stands in for readings that did not come or could not be used.
+    pub fill: Fill,
+    /// Longer gaps stay gaps, in ms of event time.
+    pub fill_ms_max: u32,
+}
+
+/// What stands in for a reading that is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fill {
+    /// Nothing.
+    None,
+    /// The last value that can be trusted.
+    Hold,
+    /// A value on the line to the next one, once that has come.
+    #[default]
+    Linear,
 }
 
 /// Sliding windows: one of `window_ms` every `hop_ms`.
@@ -151,6 +181,18 @@ impl Default for BatchConfig {
     }
 }
 
+impl Default for Cleaning {
+    fn default() -> Self {
+        Self {
+            jump: 3.0,
+            wait_ms_max: 30_000,
+            unit_flip: false,
+            fill: Fill::default(),
+            fill_ms_max: 300_000,
+        }
+    }
+}
+
 impl Default for SensorConfig {
     fn default() -> Self {
         Self {
@@ -158,6 +200,7 @@ impl Default for SensorConfig {
             range: None,
             sentinels: Vec::new(),
             stuck_ms: None,
+            cleaning: None,
             lateness_ms: 5_000,
             future_ms_max: 300_000,
             gap_ms_max: 300_000,
@@ -176,6 +219,13 @@ impl Plan {
     pub fn panes_min(&self) -> u64 {
         let rules = self.rules.iter().map(|rule| rule.config.panes_min());
         rules.fold(self.defaults.panes_min(), u64::max)
+    }
+
+    /// Whether any sensor is to have a gate.
+    #[must_use]
+    pub fn has_cleaning(&self) -> bool {
+        let mut configs = self.rules.iter().map(|rule| &rule.config);
+        self.defaults.cleaning.is_some() || configs.any(|config| config.cleaning.is_some())
     }
 
     /// The place of the last rule that fits; none if the defaults hold.

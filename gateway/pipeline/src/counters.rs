@@ -30,6 +30,16 @@ pub struct Counters {
     pub sentinel: u64,
     /// Readings of a sensor that may be stuck.
     pub stuck: u64,
+    /// Jumps that were taken back, and are spikes.
+    pub spikes: u64,
+    /// Jumps that were confirmed, and are steps.
+    pub steps: u64,
+    /// Readings that were brought back from another unit.
+    pub unit: u64,
+    /// Values that were filled in.
+    pub filled: u64,
+    /// Sensors that are to be cleaned, for which no gate was left.
+    pub gates_full: u64,
     /// Readings that were infinite or no number.
     pub not_finite: u64,
     /// Readings behind their watermark.
@@ -58,6 +68,17 @@ impl Counters {
     /// Alerts and summaries that were handed out.
     pub(crate) const fn told(&self) -> u64 {
         self.alerts_raised + self.alerts_cleared + self.summaries
+    }
+
+    pub(crate) fn count_mended(&mut self, reasons: Reasons) {
+        for (reason, counter) in [
+            (Reasons::SPIKE, &mut self.spikes),
+            (Reasons::STEP, &mut self.steps),
+            (Reasons::UNIT, &mut self.unit),
+            (Reasons::FILLED, &mut self.filled),
+        ] {
+            *counter += u64::from(reasons.contains(reason));
+        }
     }
 
     pub(crate) fn count_reasons(&mut self, reasons: Reasons) {

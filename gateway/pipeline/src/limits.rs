@@ -23,8 +23,15 @@ pub const RULES_MAX: usize = 128;
 pub const THRESHOLDS_MAX: usize = 4;
 /// Most sentinels of a sensor: power-on and disconnection, and what a converter and its driver make of them.
 pub const SENTINELS_MAX: usize = 4;
-/// Recent readings of a sensor among which a duplicate is found: more than a client has in flight for one sensor.
-pub const RECENT_MAX: usize = 16;
+/// Recent readings of a sensor among which a duplicate is found: a client sends the same again within its next few. What a
+/// reconnect brings again is known by its fingerprint, however old it is.
+pub const RECENT_MAX: usize = 8;
+/// Readings of a sensor that wait in its gate: two more tell a step from a glitch.
+pub const GATE_HELD_MAX: usize = 3;
+/// Values that are filled in at once: a minute at one reading a second, half a week at one an hour.
+pub const GATE_FILLED_MAX: usize = 60;
+/// What one reading makes a gate release: what is filled in, those that waited, and itself.
+pub const GATE_RELEASED_MAX: usize = GATE_FILLED_MAX + GATE_HELD_MAX + 1;
 /// Most panes of a sensor: an hour in hops of 15 s.
 pub const PANES_MAX: usize = 256;
 /// Longest window, in ms: a week. The time it covers fits 32 bits.
@@ -103,12 +110,12 @@ pub const BATCH_BYTES_MIN: usize = 1_024;
 /// The largest part of a checkpoint that is made in one piece: a rule, or a sensor without its panes.
 pub const CHECKPOINT_PART_BYTES_MAX: usize = 2_048;
 
-/// What a sensor of the least kind may take: two panes do for tumbling windows without lateness. With lateness they are three.
+/// What a sensor of the least kind may take: tumbling windows with lateness need three panes.
 pub const SENSOR_LITE_BYTES_MAX: usize = 1_024;
 
 const _: () = {
     assert!(
-        size_of::<Sensor>() + 2 * size_of::<Pane>() + size_of::<crate::Link>()
+        size_of::<Sensor>() + 3 * size_of::<Pane>() + size_of::<crate::Link>()
             <= SENSOR_LITE_BYTES_MAX
     );
     assert!(RULES_MAX < u16::MAX as usize);

@@ -1,6 +1,7 @@
 //! The memory of a pipeline, which the caller gives: boxed by a gateway, borrowed by a test.
 
 use crate::batch::OpenRow;
+use crate::gate::Gate;
 use crate::limits::{BATCH_BYTES_MIN, ROWS_MAX, SENSORS_MAX};
 use crate::link::Link;
 use crate::sensor::Sensor;
@@ -17,6 +18,8 @@ pub trait Memory {
     type Sensors: DerefMut<Target = [Sensor]>;
     /// Holds the panes of the sensors' windows.
     type Panes: DerefMut<Target = [Pane]>;
+    /// Holds the gates of the sensors that are cleaned.
+    type Gates: DerefMut<Target = [Gate]>;
     /// Holds the indexes over the sensors.
     type Links: DerefMut<Target = [Link]>;
     /// Holds the rows of the open telemetry batch.
@@ -33,6 +36,8 @@ pub struct Parts<M: Memory> {
     pub sensors: M::Sensors,
     /// A whole number of panes for each sensor; [`Plan::panes_min`](crate::Plan::panes_min) tells how many.
     pub panes: M::Panes,
+    /// As many as sensors may be cleaned at once; the others' values pass as they are.
+    pub gates: M::Gates,
     /// As many as sensors.
     pub links: M::Links,
     /// As many as a telemetry batch may have rows.
@@ -50,6 +55,7 @@ pub struct Borrowed<'m>(PhantomData<&'m ()>);
 impl<'m> Memory for Borrowed<'m> {
     type Sensors = &'m mut [Sensor];
     type Panes = &'m mut [Pane];
+    type Gates = &'m mut [Gate];
     type Links = &'m mut [Link];
     type Rows = &'m mut [OpenRow];
     type Summaries = &'m mut [Summary];
@@ -94,6 +100,11 @@ impl<M: Memory> Parts<M> {
                 "be for a whole number of them per sensor",
             ),
             (
+                self.gates.len() <= SENSORS_MAX,
+                "gates",
+                "be for at most 65 535 of them",
+            ),
+            (
                 (1..=ROWS_MAX).contains(&self.rows.len()),
                 "rows",
                 "be for 1 to 65 536 of them",
@@ -115,6 +126,7 @@ impl<M: Memory> Parts<M> {
         }
         self.sensors.fill_with(Sensor::default);
         self.panes.fill(Pane::default());
+        self.gates.fill_with(Gate::default);
         self.links.fill(Link::default());
         Ok(self.panes.len() / sensors)
     }

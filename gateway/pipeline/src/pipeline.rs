@@ -1,6 +1,7 @@
 //! The pipeline as its caller sees it.
 
 mod steps;
+mod cleaning;
 mod due;
 mod seal;
 mod replan;
@@ -146,6 +147,7 @@ impl<M: Memory> Pipeline<M> {
         self.memory.sensors[usize::from(place)] = sensor;
         self.sensors += 1;
         names::insert(&mut self.memory.links, &self.memory.sensors, place);
+        self.assign_gate(usize::from(place));
         self.reset_timer(usize::from(place));
         Ok(SensorId(place))
     }

@@ -25,6 +25,8 @@ pub struct Sensor {
     /// The last good value, for alarms that are waiting.
     pub(crate) good: f64,
     pub(crate) steady: Steady,
+    /// The place of its gate, if it is cleaned and there was one left.
+    pub(crate) gate: Option<u16>,
     pub(crate) last: Last,
     pub(crate) counts: Counts,
 }
@@ -97,6 +99,7 @@ impl Sensor {
             silence: Silence::Heard(now),
             good: f64::NAN,
             steady: Steady::default(),
+            gate: None,
             last: Last {
                 value: f64::NAN,
                 ..Last::default()

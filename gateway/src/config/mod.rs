@@ -9,6 +9,7 @@ use crate::limits::STATUS_INTERVAL_MS;
 use crate::mapping::Mapping;
 
 mod check;
+mod cleaning;
 pub mod load;
 pub mod plan;
 mod settings;
@@ -140,6 +141,8 @@ pub struct Kafka {
 pub struct Pipeline {
     /// Sensors (device and signal) that have a place; more are refused and counted.
     pub sensors_max: u16,
+    /// Of these, how many may be cleaned; as many as there are, if absent and any is to be.
+    pub cleaned_max: Option<u16>,
     /// Longest time until a batch is sealed.
     pub batch_interval: Millis,
     /// Most readings of a batch.
@@ -195,6 +198,7 @@ impl Default for Pipeline {
     fn default() -> Self {
         Self {
             sensors_max: 1024,
+            cleaned_max: None,
             batch_interval: Millis(5_000),
             batch_readings_max: 4096,
             keep_raw: true,

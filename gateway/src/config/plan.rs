@@ -10,6 +10,7 @@ use pipeline::limits::{PANES_MAX, RULES_MAX};
 use serde::Deserialize;
 use wire::Severity;
 
+use super::cleaning::Clean;
 use super::{Config, Fault, Millis};
 
 /// What can be set for sensors. What is absent is inherited from `[defaults]`, and from every earlier
@@ -29,6 +30,8 @@ pub struct Sensor {
     pub sentinels: Option<Vec<f64>>,
     /// A value that stands still for this long is uncertain.
     pub stuck: Option<Millis>,
+    /// How jumps and gaps are mended.
+    pub clean: Option<Clean>,
     /// How late a reading may come and still count in its window.
     pub lateness: Option<Millis>,
     /// How far ahead a sensor's clock may be.
@@ -165,6 +168,7 @@ fn setting_of(field: &'static str) -> &'static str {
         "tumbling_ms" => "average",
         "sliding" => "rolling",
         "ewma_tau_ms" => "ewma",
+        "cleaning" => "clean",
         "thresholds" => "alerts",
         same => same,
     }
@@ -203,6 +207,9 @@ impl Sensor {
             }
         }
         config.stuck_ms = self.stuck.map(narrow).or(config.stuck_ms);
+        if let Some(clean) = self.clean {
+            clean.apply(&mut config.cleaning);
+        }
         set(&mut config.lateness_ms, self.lateness);
         set(&mut config.future_ms_max, self.future_max);
         set(&mut config.gap_ms_max, self.gap_max);
@@ -268,7 +275,7 @@ fn set(field: &mut u32, value: Option<Millis>) {
 }
 
 /// The plan's own check refuses what is too long for it.
-fn narrow(millis: Millis) -> u32 {
+pub(super) fn narrow(millis: Millis) -> u32 {
     u32::try_from(millis.0).unwrap_or(u32::MAX)
 }
 

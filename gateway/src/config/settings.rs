@@ -37,9 +37,14 @@ impl Config {
     /// For the pipeline's memory.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
-        let panes = self.plan().as_ref().map_or(1, Plan::panes_min);
+        let plan = self.plan();
+        let panes = plan.as_ref().map_or(1, Plan::panes_min);
+        let is_cleaned = plan.as_ref().is_ok_and(Plan::has_cleaning);
+        let sensors = self.pipeline.sensors_max;
+        let gates = self.pipeline.cleaned_max.unwrap_or(sensors).min(sensors);
         Sizes {
-            sensors: usize::from(self.pipeline.sensors_max),
+            sensors: usize::from(sensors),
+            gates: if is_cleaned { usize::from(gates) } else { 0 },
             panes_per_sensor: usize::try_from(panes.max(1)).unwrap_or(usize::MAX),
             rows: self.pipeline.batch_readings_max as usize,
         }

@@ -64,6 +64,9 @@ impl Reasons {
     /// The gateway's own clock was not set when the reading came.
     pub const CLOCK_UNSYNCED: Self = Self(1 << 12);
 
+    /// A jump which the next readings confirmed.
+    pub const STEP: Self = Self(1 << 13);
+
     /// Whether all reasons of `other` are in this set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {

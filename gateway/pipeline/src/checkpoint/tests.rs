@@ -1,11 +1,15 @@
 use super::*;
+use crate::config::SensorRule;
 use crate::config::{Side, SilenceRule, Sliding, Threshold};
+use crate::gate::Gate;
 use crate::limits::{DEVICE_BYTES_MAX, RULE_BYTES_MAX, SIGNAL_BYTES_MAX, UNIT_BYTES_MAX};
 use crate::output::Output;
 use crate::pipeline::Reading;
 use crate::pipeline::tests::{Rig, at as at_ms, memory, plan};
+use crate::window::Pane;
 use std::vec;
 use std::vec::Vec;
+use wire::crc32c;
 use wire::{SensorId, Severity};
 
 fn saved(rig: &Rig) -> Vec<u8> {
@@ -133,6 +137,11 @@ fn fullest_config() -> SensorConfig {
         range: Some(crate::config::Range { min: 0.0, max: 1.0 }),
         sentinels: [f64::MAX; crate::limits::SENTINELS_MAX].into(),
         stuck_ms: Some(u32::MAX),
+        cleaning: Some(crate::config::Cleaning {
+            wait_ms_max: u32::MAX,
+            fill_ms_max: u32::MAX,
+            ..crate::config::Cleaning::default()
+        }),
         lateness_ms: u32::MAX,
         future_ms_max: u32::MAX,
         gap_ms_max: u32::MAX,
@@ -169,6 +178,10 @@ fn the_largest_parts_fit() {
         }) <= CHECKPOINT_PART_BYTES_MAX
     );
     let counters = size_of::<Counters>() * 10 / 8;
+    assert!(
+        size_of::<Gate>() * 10 / 8 + 32 <= CHECKPOINT_PART_BYTES_MAX,
+        "a gate, too"
+    );
     assert!(
         len_of(&fullest_config()) + counters + GATEWAY_BYTES_MAX + 128 <= CHECKPOINT_PART_BYTES_MAX
     );

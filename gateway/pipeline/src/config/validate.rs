@@ -1,9 +1,10 @@
 //! What a plan must be, field by field.
 
 use super::{
-    BatchConfig, Plan, SILENCE_RULE, SensorConfig, SensorRule, SilenceRule, Sliding, Threshold,
+    BatchConfig, Cleaning, Plan, SILENCE_RULE, SensorConfig, SensorRule, SilenceRule, Sliding,
+    Threshold,
 };
-use crate::limits::{DELAY_MS_MAX, PANES_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
+use crate::limits::{DELAY_MS_MAX, GATE_RELEASED_MAX, PANES_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
 use core::error::Error;
 use core::fmt;
 
@@ -69,6 +70,9 @@ impl Plan {
             [Demand(!self.gateway.is_empty(), "gateway", "not be empty")],
         )?;
         meet(None, self.batch.demands())?;
+        let is_room = !self.has_cleaning() || self.batch.readings_max as usize >= GATE_RELEASED_MAX;
+        let must = "be at least 64 where sensors are cleaned: so many may follow from one reading";
+        meet(None, [Demand(is_room, "batch.readings_max", must)])?;
         self.defaults.validate(None, panes)?;
         for (place, rule) in self.rules.iter().enumerate() {
             meet(Some(place), rule.demands())?;
@@ -100,6 +104,9 @@ impl SensorRule {
 impl SensorConfig {
     fn validate(&self, rule: Option<usize>, panes: usize) -> Result<(), Invalid> {
         meet(rule, self.demands())?;
+        if let Some(cleaning) = &self.cleaning {
+            meet(rule, cleaning.demands())?;
+        }
         if let Some(sliding) = &self.sliding {
             meet(rule, sliding.demands())?;
         }
@@ -142,6 +149,24 @@ impl SensorConfig {
             ),
             Demand(self.ewma_tau_ms != Some(0), "ewma_tau_ms", "be above 0"),
             Demand(self.silence.is_none_or(is_spoken), "silence.after_ms", SPAN),
+        ]
+    }
+}
+
+impl Cleaning {
+    fn demands(&self) -> [Demand; 3] {
+        [
+            Demand(
+                self.jump.is_finite() && self.jump >= 1.0,
+                "cleaning.jump",
+                "be finite and at least 1",
+            ),
+            Demand(is_span(self.wait_ms_max), "cleaning.wait_ms_max", SPAN),
+            Demand(
+                self.fill_ms_max <= WINDOW_MS_MAX,
+                "cleaning.fill_ms_max",
+                "be at most a week",
+            ),
         ]
     }
 }

@@ -3,6 +3,7 @@
 use super::Pipeline;
 use super::steps::tell;
 use crate::alarm::{Cause, Event, alert};
+use crate::gate::Gate;
 use crate::limits::{DUE_PER_CALL_MAX, TOLD_PER_CALL_MAX};
 use crate::memory::Memory;
 use crate::output::Emit;
@@ -14,6 +15,7 @@ impl<M: Memory> Pipeline<M> {
     /// Does what is due by now, the longest due first, as far as one call may go. Each sensor comes at most once, because it
     /// is set to a later time or none.
     pub(super) fn expire(&mut self, now: Now, out: &mut impl Emit) {
+        let sealed = self.counters.telemetry_batches;
         let told_max = self.counters.told().saturating_add(TOLD_PER_CALL_MAX);
         for _ in 0..DUE_PER_CALL_MAX {
             let first = self.timers.first(&self.memory.links);
@@ -21,14 +23,17 @@ impl<M: Memory> Pipeline<M> {
                 break;
             };
             self.expire_sensor(now, usize::from(sensor), out);
-            if self.counters.told() >= told_max {
+            // What gates let go may fill the batch: one call seals no more than one.
+            let is_sealed = self.counters.telemetry_batches > sealed;
+            if is_sealed || self.counters.told() >= told_max {
                 break;
             }
         }
         if self.aggregates.due.is_some_and(|due| due <= now.instant) {
             self.seal_summaries(now, out);
         }
-        if self.telemetry.due.is_some_and(|due| due <= now.instant) {
+        let is_sealed = self.counters.telemetry_batches > sealed;
+        if !is_sealed && self.telemetry.due.is_some_and(|due| due <= now.instant) {
             self.seal_rows(now, out);
         }
     }
@@ -45,6 +50,7 @@ impl<M: Memory> Pipeline<M> {
         let good = self.memory.sensors[place].good;
         self.step_thresholds(now, place, |_| Event::Elapsed(good), out);
         self.notice_silence(now, place, out);
+        self.let_go_if_due(now, place, out);
         if self.memory.sensors[place].windows.is_stale(now, None) {
             self.close_windows(now, place, Windows::next_revised, out);
         }
@@ -55,6 +61,14 @@ impl<M: Memory> Pipeline<M> {
             out,
         );
         self.reset_timer(place);
+    }
+
+    /// When a sensor is due next, if no reading comes before.
+    fn due(&self, place: usize) -> Option<Instant> {
+        let sensor = &self.memory.sensors[place];
+        let waiting = self.gate(place).and_then(Gate::due);
+        let due = sensor.due(self.plan.config(sensor.rule));
+        [waiting, due].into_iter().flatten().min()
     }
 
     fn notice_silence(&mut self, now: Now, place: usize, out: &mut impl Emit) {
@@ -80,8 +94,7 @@ impl<M: Memory> Pipeline<M> {
 
     /// Sets a sensor's timer to what it waits for, after now; at the end of time there is no after.
     pub(super) fn reset_timer(&mut self, place: usize) {
-        let sensor = &self.memory.sensors[place];
-        let due = sensor.due(self.plan.config(sensor.rule));
+        let due = self.due(place);
         let later = self.instant.0.checked_add(1).map(Instant);
         let due = due.zip(later).map(|(due, later)| due.max(later));
         self.timers.set(&mut self.memory.links, place as u16, due);
@@ -90,8 +103,7 @@ impl<M: Memory> Pipeline<M> {
     /// Sets a sensor's timer only if it would come too late. Too early is well, and the usual case: each reading puts silence
     /// and idle windows off, which needs no change of the heap.
     pub(super) fn bring_timer_forward(&mut self, place: usize) {
-        let sensor = &self.memory.sensors[place];
-        let Some(due) = sensor.due(self.plan.config(sensor.rule)) else {
+        let Some(due) = self.due(place) else {
             return;
         };
         let is_early_enough = |set: Instant| set <= due;

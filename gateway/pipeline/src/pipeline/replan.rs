@@ -17,6 +17,7 @@ impl<M: Memory> Pipeline<M> {
         for place in 0..usize::from(self.sensors) {
             self.withdraw_alarms(now, place, plan, out);
         }
+        self.leave_gates(now, plan, out);
         for place in 0..usize::from(self.sensors) {
             if !self.keeps_windows(place, plan) {
                 self.break_windows(now, place, out);
@@ -33,6 +34,7 @@ impl<M: Memory> Pipeline<M> {
         }
         self.plan.clone_from(plan);
         for place in 0..usize::from(self.sensors) {
+            self.assign_gate(place);
             self.reset_timer(place);
         }
     }

@@ -3,9 +3,10 @@
 use super::{Pipeline, Reading, Verdict};
 use crate::alarm::{Cause, Change, Event, alert};
 use crate::batch::OpenRow;
-use crate::clean::{Steady, judge_time, judge_value};
+use crate::clean::{judge_time, judge_value};
 use crate::config::{SensorConfig, Threshold};
 use crate::counters::Counters;
+use crate::gate::{Cleaned, Item};
 use crate::memory::{Memory, Parts};
 use crate::output::{Emit, Output};
 use crate::sensor::Last;
@@ -44,10 +45,14 @@ impl<M: Memory> Pipeline<M> {
                 out,
             );
         }
-        let (entry, flags) = self.doubt_the_stuck(place, entry, flags);
-        self.take_into_windows(now, place, entry, out);
+        let item = Item {
+            time: entry.time,
+            arrival: now.wall,
+            raw: entry.value,
+            flags,
+        };
+        self.clean(now, place, item, out);
         self.bring_timer_forward(place);
-        self.push_row(now, id, entry, flags, out);
         Verdict::Taken(flags)
     }
 
@@ -86,25 +91,6 @@ impl<M: Memory> Pipeline<M> {
             },
             flags,
         )
-    }
-
-    /// A value that stands still for too long is uncertain. Thresholds have seen it before: a sensor that is stuck above a
-    /// limit is above it all the same.
-    fn doubt_the_stuck(&mut self, place: usize, entry: Entry, flags: Flags) -> (Entry, Flags) {
-        let sensor = &mut self.memory.sensors[place];
-        let Some(stuck_ms) = self.plan.config(sensor.rule).stuck_ms else {
-            sensor.steady = Steady::default();
-            return (entry, flags);
-        };
-        let is_telling = entry.quality != Quality::Bad && !flags.reasons().contains(Reasons::LATE);
-        if !is_telling || !sensor.steady.is_stuck(entry.time, entry.value, stuck_ms) {
-            return (entry, flags);
-        }
-        let quality = Quality::Uncertain;
-        let flags = Flags::new(quality, flags.reasons() | Reasons::STUCK);
-        sensor.last.flags = flags;
-        self.counters.count_reasons(Reasons::STUCK);
-        (Entry { quality, ..entry }, flags)
     }
 
     /// Begins a sensor's windows anew if the gateway's clock was set back behind them.
@@ -168,7 +154,13 @@ impl<M: Memory> Pipeline<M> {
         }
     }
 
-    fn take_into_windows(&mut self, now: Now, place: usize, entry: Entry, out: &mut impl Emit) {
+    pub(super) fn take_into_windows(
+        &mut self,
+        now: Now,
+        place: usize,
+        entry: Entry,
+        out: &mut impl Emit,
+    ) {
         if self.memory.sensors[place]
             .windows
             .is_stale(now, Some(entry.time))
@@ -230,24 +222,23 @@ impl<M: Memory> Pipeline<M> {
         }
     }
 
-    fn push_row(
+    pub(super) fn push_row(
         &mut self,
         now: Now,
         sensor: SensorId,
-        entry: Entry,
-        flags: Flags,
+        cleaned: Cleaned,
         out: &mut impl Emit,
     ) {
-        let content = match (entry.quality, self.plan.batch.keep_raw) {
-            (Quality::Good | Quality::Uncertain, _) => Content::AsSent(entry.value),
-            (Quality::Bad, true) => Content::Refused(entry.value),
-            (Quality::Bad, false) => Content::Nothing,
+        let content = match (cleaned.content, self.plan.batch.keep_raw) {
+            (Content::Refused(_), false) => Content::Nothing,
+            (Content::Repaired { value, .. }, false) => Content::Filled(value),
+            (content, _) => content,
         };
         let row = Row {
-            time: entry.time,
-            arrival: now.wall,
+            time: cleaned.time,
+            arrival: cleaned.arrival,
             content,
-            flags,
+            flags: cleaned.flags,
             sensor,
         };
         let place = self

@@ -10,6 +10,7 @@ mod windows;
 use super::*;
 use crate::batch::OpenRow;
 use crate::config::SensorConfig;
+use crate::gate::Gate;
 use crate::link::Link;
 use crate::output::{BatchKind, Output};
 use crate::window::Pane;
@@ -28,6 +29,7 @@ pub(crate) struct Boxed;
 impl Memory for Boxed {
     type Sensors = Box<[Sensor]>;
     type Panes = Box<[Pane]>;
+    type Gates = Box<[Gate]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
@@ -41,6 +43,7 @@ pub(crate) fn memory() -> Parts<Boxed> {
     Parts {
         sensors: vec![Sensor::default(); SENSORS].into(),
         panes: vec![Pane::default(); SENSORS * PANES].into(),
+        gates: vec![Gate::default(); SENSORS].into(),
         links: vec![Link::default(); SENSORS].into(),
         rows: vec![OpenRow::default(); 50].into(),
         summaries: vec![Summary::default(); 20].into(),

@@ -49,6 +49,7 @@ fn crowd(sensors: usize, panes: usize, plan: Plan) -> Pipeline<Boxed> {
     let memory = Parts {
         sensors: vec![Sensor::default(); sensors].into(),
         panes: vec![Pane::default(); sensors * panes].into(),
+        gates: vec![Gate::default(); sensors].into(),
         links: vec![Link::default(); sensors].into(),
         rows: vec![OpenRow::default(); 8192].into(),
         summaries: vec![Summary::default(); SUMMARIES].into(),
