@@ -148,7 +148,7 @@ impl Device {
             Some(Kind::Gap) => {}
             Some(Kind::BatterySag) if is_in_last_third(fault.as_ref(), at) => {}
             Some(Kind::Backlog) => self.hold(stream, time, BACKLOG_MESSAGES_MAX, send),
-            Some(Kind::OutOfOrder) if self.held.is_empty() => self.hold(stream, time, 1, send),
+            Some(Kind::OutOfOrder) => self.overtake(stream, time, send),
             Some(Kind::Duplicate) => {
                 self.send(stream, time, false, send);
                 self.send(stream, time, true, send);
@@ -214,6 +214,17 @@ impl Device {
             time,
             values: self.values.as_slice().into(),
         });
+    }
+
+    /// Keeps the message back, or sends it before the one of its stream that was kept back.
+    fn overtake(&mut self, stream: usize, time: i64, send: &mut dyn FnMut(&Message<'_>)) {
+        let place = self.held.iter().position(|held| held.stream == stream);
+        let Some(earlier) = place.and_then(|place| self.held.remove(place)) else {
+            return self.hold(stream, time, BACKLOG_MESSAGES_MAX, send);
+        };
+        self.send(stream, time, false, send);
+        self.held.push_front(earlier);
+        self.release_one(send);
     }
 
     fn release(&mut self, send: &mut dyn FnMut(&Message<'_>)) {

@@ -144,6 +144,9 @@ pub struct Switch {
     pub off_s: f64,
     /// Mean time on, s.
     pub on_s: f64,
+    /// How much of the wander is left while it is off, 0 to 1: a machine that stands has no load that varies.
+    #[serde(default = "one")]
+    pub off_wander: f64,
 }
 
 /// A meter that counts up.
@@ -192,6 +195,10 @@ pub struct Scale {
     pub from: [f64; 2],
     /// What is sent for them.
     pub to: [f64; 2],
+}
+
+const fn one() -> f64 {
+    1.0
 }
 
 const fn unlimited() -> [f64; 2] {

@@ -98,7 +98,8 @@ impl Channel {
         self.measured_at = at;
         self.drift_about(passed_s);
         let world = self.world.at(&mut self.chance, at);
-        let world = world + self.wander * disturbance.wander;
+        let wander = self.wander * disturbance.wander * self.world.wander_share();
+        let world = world + wander;
         let followed = self.follow(world, passed_s);
         let scaled = self.signal.scale.map_or(followed, |scale| {
             let [low, high] = scale.to;
@@ -209,10 +210,24 @@ impl World {
     }
 }
 
+impl World {
+    /// How much of the wander there is now.
+    const fn wander_share(&self) -> f64 {
+        match self {
+            Self::Switch {
+                switch,
+                is_on: false,
+                ..
+            } => switch.off_wander,
+            _ => 1.0,
+        }
+    }
+}
+
 impl Cycle {
     fn at(&self, at: i64) -> f64 {
         let swing = self.daily * libm::cos(TAU * (hour_of_day(at) - self.peak_hour) / 24.0);
-        self.mean + swing + if is_weekend(at) { self.weekend } else { 0.0 }
+        self.mean + swing + self.weekend * weekend_share(at)
     }
 }
 
@@ -261,9 +276,19 @@ fn hour_of_day(at: i64) -> f64 {
     at.rem_euclid(DAY_MS) as f64 / HOUR_MS
 }
 
-/// The epoch began on a Thursday.
-const fn is_weekend(at: i64) -> bool {
-    (at.div_euclid(DAY_MS) + 3).rem_euclid(7) >= 5
+/// How much of a weekend it is, 0 to 1: a house takes hours to cool down on Saturday, and to warm up on Monday.
+fn weekend_share(at: i64) -> f64 {
+    /// Hours from one to the other.
+    const TURN_H: f64 = 8.0;
+    // The epoch began on a Thursday.
+    let day = (at.div_euclid(DAY_MS) + 3).rem_euclid(7);
+    let turned = (hour_of_day(at) / TURN_H).min(1.0);
+    match day {
+        0 => 1.0 - turned,
+        5 => turned,
+        6 => 1.0,
+        _ => 0.0,
+    }
 }
 
 /// `value` as a multiple of `step`, as near to the decimal number as a float can be; 0 leaves it as it is.

@@ -45,9 +45,21 @@ fn a_day_swings_around_its_mean_and_peaks_at_its_hour() {
     );
     let hours = series(&mut channel, 3600, 7 * 24);
     near(hours[15], 23.0, 1e-6);
-    near(hours[3], 17.0, 1e-6);
+    near(hours[24 + 3], 17.0, 1e-6);
+    // Monday begins as cold as the weekend was, and is halfway at four.
+    near(hours[0] - hours[24], -2.0, 1e-6);
+    near(hours[4] - hours[24 + 4], -1.0, 1e-6);
     near(hours[5 * 24 + 15], 21.0, 1e-6);
-    near(moments(&hours[..24]).0, 20.0, 1e-6);
+    near(moments(&hours[24..48]).0, 20.0, 1e-6);
+}
+
+#[test]
+fn a_machine_that_stands_has_no_load_that_varies() {
+    let source = "source = { kind = \"switch\", off = 0.0, on = 10.0, off_s = 300.0, on_s = 300.0, off_wander = 0.0 }\nwander = { size = 1.0, time_s = 10.0 }";
+    let values = series(&mut channel(source, 0.0), 5, 5000);
+    let (off, on): (Vec<f64>, Vec<f64>) = values.into_iter().partition(|value| *value < 5.0);
+    assert!(off.iter().all(|value| *value == 0.0) && off.len() > 1000);
+    near(moments(&on).1, 1.0, 0.15);
 }
 
 #[test]
