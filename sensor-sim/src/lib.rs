@@ -12,6 +12,8 @@ pub mod truth;
 pub mod fault;
 pub mod device;
 pub mod payload;
+pub mod observed;
+pub mod plot;
 pub mod recording;
 pub mod ledger;
 pub mod audit;

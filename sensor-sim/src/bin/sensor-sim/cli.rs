@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-pub(crate) use judge::{Basis, Marks, Score};
+pub(crate) use judge::{Basis, Marks, Plots, Score};
 use sensor_sim::fault::Order;
 use sensor_sim::truth::Kind;
 
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Hold alerts against the labels of what really was wrong.
     Score(Score),
+    /// Draw every kind of device and of fault.
+    Plots(Plots),
     /// List the kinds of devices and of faults.
     Profiles,
 }

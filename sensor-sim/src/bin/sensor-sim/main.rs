@@ -19,6 +19,7 @@ mod listener;
 mod subscriber;
 mod verify;
 mod score;
+mod plots;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Replay(options) => replay::replay(&options),
         Command::Verify(options) => verify::verify(&options),
         Command::Score(options) => score::score(&options),
+        Command::Plots(options) => plots::plots(&options),
         Command::Profiles => list().map(|()| 0),
     };
     match done {

@@ -101,3 +101,14 @@ pub(crate) struct Score {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Options of `plots`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Plots {
+    /// Folder of the index; the drawings lie in `plots` below it. Both are made if they aren't there.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Print what was drawn as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
