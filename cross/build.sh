@@ -4,6 +4,7 @@
 #   cross/build.sh aarch64          Raspberry Pi 3 and later with a 64-bit system
 #   cross/build.sh armv7            Raspberry Pi 2 and later with a 32-bit system
 #   cross/build.sh TARGET --deb     a Debian package as well, and an archive for systems without apt
+#   cross/build.sh TARGET --small  by the profile `small`: a smaller program that takes more CPU
 #   cross/build.sh TARGET --test    the tests of wire, pipeline and the core on that processor, emulated by qemu-user
 #
 # The standard library for the target is taken from rustup where rustup can fetch it. Elsewhere it is compiled from source, with
@@ -20,9 +21,11 @@ main() {
     choose_target "$1"
     shift
     local deb='' test='' option
+    profile=release
     for option in "$@"; do
         case $option in
             --deb) deb=1 ;;
+            --small) profile=small ;;
             --test) test=1 ;;
             *) die "unknown option $option; see the head of cross/build.sh" ;;
         esac
@@ -37,7 +40,7 @@ main() {
     fi
     # For the box: slower to build, smaller and faster to run.
     export CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
-    cargo build --locked --release --target "$target" -p gateway "${flags[@]}"
+    cargo build --locked --profile "$profile" --target "$target" -p gateway "${flags[@]}"
     report
     [ -z "$deb" ] || make_deb
 }
@@ -119,7 +122,9 @@ point_at_target() {
     export CC_x86_64_unknown_linux_gnu=cc CXX_x86_64_unknown_linux_gnu=c++ AR_x86_64_unknown_linux_gnu=ar
     export "CC_$under=$gnu-gcc" "CXX_$under=$gnu-g++" "AR_$under=$gnu-ar"
     # SQLite's own recommendation, and a megabyte less than -O3; unwinding ends at the first panic, so C needs no tables for it.
-    export CFLAGS="-O2 -fno-asynchronous-unwind-tables -fno-unwind-tables"
+    local optimize=-O2
+    [ "$profile" != small ] || optimize=-Os
+    export CFLAGS="$optimize -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables"
     export "CFLAGS_$under=$CFLAGS" CFLAGS_x86_64_unknown_linux_gnu=-O2
     # No library of this machine is taken for one of the box.
     export PKG_CONFIG_LIBDIR=/nonexistent
@@ -141,8 +146,8 @@ run_tests() {
 
 # Prints what the box needs, read off the file itself.
 report() {
-    stripped=$CARGO_TARGET_DIR/$target/release/tidegate.stripped
-    "$gnu-strip" --strip-unneeded -o "$stripped" "$CARGO_TARGET_DIR/$target/release/tidegate"
+    stripped=$CARGO_TARGET_DIR/$target/$profile/tidegate.stripped
+    "$gnu-strip" --strip-unneeded -o "$stripped" "$CARGO_TARGET_DIR/$target/$profile/tidegate"
     glibc=$("$gnu-objdump" -T "$stripped" | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -uV | tail -n 1)
     printf '%s: %s bytes, glibc %s or later\n' "$stripped" "$(stat -c %s "$stripped")" "$glibc"
     "$gnu-readelf" -d "$stripped" | sed -n 's/.*Shared library: \[\(.*\)\]/  links \1/p'

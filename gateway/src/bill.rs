@@ -9,7 +9,7 @@ use crate::commit::COMMIT_BYTES;
 use crate::config::Config;
 use crate::limits::{
     ACKS_PENDING_MAX, AUTHENTICATION_BYTES, COMMITS_MAX, DELIVERIES_MAX, EVENTS_MAX,
-    LARGE_BYTES_MAX, MUTATION_STEPS_PER_COMMIT, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
+    LARGE_BYTES_MAX, MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
     TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES,
 };
 use crate::machine;
@@ -41,57 +41,42 @@ impl Bill {
         let machine = machine::memory_bytes(&config.sizes());
         let store = config.store_settings();
         let mutations = config.mutation_step().times(MUTATION_STEPS_PER_COMMIT);
-        let lines = vec![
-            Line {
-                what: "code, libraries, thread stacks",
-                bytes: PROCESS_BYTES,
-            },
-            Line {
-                what: "connections: receive and send buffers",
-                bytes: connections * per_connection + LARGE_BYTES_MAX,
-            },
-            Line {
-                what: "passwords being checked",
-                bytes: AUTHENTICATION_BYTES,
-            },
-            Line {
-                what: "events",
-                bytes: EVENTS_MAX * size_of::<crate::run::Incoming>(),
-            },
-            Line {
-                what: "broker: sessions, queues, retained messages",
-                bytes: broker::Broker::memory_bytes(&limits),
-            },
-            Line {
-                what: "acknowledgements that wait for the disk",
-                bytes: ACKS_PENDING_MAX * 16,
-            },
-            Line {
-                what: "messages taken lately",
-                bytes: DELIVERIES_MAX * 8,
-            },
-            Line {
-                what: "pipeline: sensors, windows, open batches",
-                bytes: machine,
-            },
-            Line {
-                what: "commits: one gathers, one at the disk",
-                bytes: COMMITS_MAX * (COMMIT_BYTES + mutations.memory_bytes()),
-            },
-            Line {
-                what: "checkpoint being written",
-                bytes: machine + DELIVERIES_MAX * 8,
-            },
-            Line {
-                what: "store: pages",
-                bytes: store.cache_bytes as usize + STORE_BYTES,
-            },
-            Line {
-                what: "transfer to Kafka",
-                bytes: 3 * TRANSFER_BYTES_MAX + UPLINK_QUEUE_BYTES,
-            },
+        let lines = [
+            ("code, libraries, thread stacks", PROCESS_BYTES),
+            (
+                "connections: receive and send buffers",
+                connections * per_connection + LARGE_BYTES_MAX,
+            ),
+            ("passwords being checked", AUTHENTICATION_BYTES),
+            ("events", EVENTS_MAX * size_of::<crate::run::Incoming>()),
+            (
+                "broker: sessions, queues, retained messages",
+                broker::Broker::memory_bytes(&limits),
+            ),
+            (
+                "acknowledgements that wait for the disk",
+                ACKS_PENDING_MAX * 16,
+            ),
+            ("messages taken lately", DELIVERIES_MAX * 8),
+            ("pipeline: sensors, windows, open batches", machine),
+            (
+                "commits: one gathers, one at the disk",
+                COMMITS_MAX * (COMMIT_BYTES + mutations.memory_bytes()),
+            ),
+            ("checkpoint being written", machine + DELIVERIES_MAX * 8),
+            ("store: pages", store.cache_bytes as usize + STORE_BYTES),
+            (
+                "transfer to Kafka",
+                3 * TRANSFER_BYTES_MAX + UPLINK_QUEUE_BYTES,
+            ),
+            (
+                "lamp and webhook",
+                OUTPUT_BYTES * usize::from(config.lamp.is_some() || config.webhook.is_some()),
+            ),
         ];
-        Self { lines }
+        Self {
+            lines: lines.map(|(what, bytes)| Line { what, bytes }).into(),
+        }
     }
 
     /// The ceiling, bytes.

@@ -25,6 +25,7 @@ pub mod start;
 pub mod run;
 pub mod supervisor;
 pub mod shell;
+pub mod outputs;
 pub mod buffers;
 pub mod connection;
 pub mod authenticate;

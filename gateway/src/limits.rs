@@ -124,3 +124,19 @@ const _: () = {
     );
     assert!(pipeline::limits::ALERT_BYTES_MAX <= ALERT_BYTES_MAX);
 };
+
+/// Alerts that the lamp tells apart; with more at once it stays on.
+pub const LAMP_ALERTS_MAX: usize = 4096;
+/// Pause before a lamp that could not be switched is tried again, ms.
+pub const LAMP_RETRY_MS: u64 = 10_000;
+
+/// Alerts that wait for a webhook: an hour of one a minute. Those behind are on MQTT and in Kafka only.
+pub const WEBHOOK_QUEUE_MAX: usize = 64;
+/// Pauses between attempts, ms: the first, doubled each time up to the longest.
+pub const WEBHOOK_RETRY_MS: u64 = 1_000;
+/// The longest pause, ms.
+pub const WEBHOOK_RETRY_MS_MAX: u64 = 60_000;
+/// Attempts for one alert: a quarter of an hour. Then the next, newer one has its turn.
+pub const WEBHOOK_ATTEMPTS_MAX: u32 = 20;
+/// What the outputs take: their queue, the lamp's alerts, a TLS session.
+pub const OUTPUT_BYTES: usize = WEBHOOK_QUEUE_MAX * 1024 + LAMP_ALERTS_MAX * 16 + 512 * 1024;

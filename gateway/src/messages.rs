@@ -76,6 +76,19 @@ struct ErrorJson<'a> {
     at: i64,
 }
 
+/// What the topics of a gateway's alerts begin with.
+#[derive(Clone, Copy, Debug)]
+pub struct AlertTopics<'a>(
+    /// The gateway's id.
+    pub &'a str,
+);
+
+impl core::fmt::Display for AlertTopics<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "tidegate/{}/alert/", self.0)
+    }
+}
+
 impl Message {
     /// An alert, on `tidegate/<gateway>/alert/<device>/<signal>/<rule>`.
     pub fn write_alert(&mut self, gateway: &str, alert: &Alert<'_>) {
@@ -85,7 +98,8 @@ impl Message {
             unit,
         } = alert.name;
         self.topic(format_args!(
-            "tidegate/{gateway}/alert/{device}/{signal}/{}",
+            "{}{device}/{signal}/{}",
+            AlertTopics(gateway),
             alert.rule
         ));
         self.payload(&AlertJson {

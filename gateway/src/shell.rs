@@ -12,6 +12,7 @@ use crate::buffers::{Budget, ReceiveBuffer};
 use crate::connection::{Connection, Line};
 use crate::engine::{Action, Perform};
 use crate::limits::{TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
+use crate::outputs::Outputs;
 use crate::run::Incoming;
 use crate::store::{self, Usage, Writer};
 use crate::uplink::{self, Uplink};
@@ -27,6 +28,7 @@ pub struct Shell {
     held: VecDeque<(ConnectionId, ReceiveBuffer)>,
     writer: Writer,
     uplink: Option<Uplink>,
+    outputs: Outputs,
     usage: Usage,
 }
 
@@ -52,6 +54,7 @@ impl Shell {
         authenticator: Authenticator,
         writer: Writer,
         uplink: Option<Uplink>,
+        outputs: Outputs,
     ) -> Self {
         Self {
             lines: Lines::new(connections_max),
@@ -63,6 +66,7 @@ impl Shell {
             held: VecDeque::new(),
             writer,
             uplink,
+            outputs,
             usage: Usage::default(),
         }
     }
@@ -194,6 +198,7 @@ impl Perform for Shell {
                 bytes_max: TRANSFER_BYTES_MAX,
                 rows_max: TRANSFER_ROWS_MAX,
             }),
+            Action::Alert { payload, again } => self.outputs.alert(payload, again),
             Action::Connect => self.ask_uplink(uplink::Request::Connect),
             Action::Send { rows, watermark } => {
                 self.ask_uplink(uplink::Request::Send { rows, watermark })

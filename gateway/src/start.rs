@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, Restored};
 use crate::limits::{EVENTS_MAX, REPORTS_MAX};
+use crate::outputs::Outputs;
 use crate::recover::{self, RecoverError};
 use crate::run::{Exit, Incoming, Loop, Report, accept};
 use crate::shell::Shell;
@@ -106,6 +107,7 @@ async fn assemble(
         authenticator,
         writer,
         uplink,
+        Outputs::start(config).map_err(StartError::System)?,
     );
     let EngineParts {
         broker, restored, ..

@@ -69,6 +69,7 @@ impl Perform for Sink {
             }
             Action::Close { .. }
             | Action::Authenticate { .. }
+            | Action::Alert { .. }
             | Action::Load { .. }
             | Action::Connect
             | Action::Send { .. } => {}

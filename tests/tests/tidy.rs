@@ -24,6 +24,8 @@ const SHELL: &[&str] = &[
     "demo",
     "store",
     "uplink",
+    "outputs",
+    "supervisor",
     "http",
     "config",
     "status",
@@ -31,7 +33,7 @@ const SHELL: &[&str] = &[
 ];
 
 /// Parts of the shell which do not know each other.
-const SHELL_PARTS: &[&str] = &["connection", "store", "uplink", "http"];
+const SHELL_PARTS: &[&str] = &["connection", "store", "uplink", "outputs", "http"];
 
 /// Crates that build for bare metal.
 const BARE_CRATES: &[&str] = &["gateway/wire/src/lib.rs", "gateway/pipeline/src/lib.rs"];

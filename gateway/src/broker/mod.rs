@@ -243,6 +243,24 @@ impl Broker {
         self.client(self.find_client(connection)?).rights.as_ref()
     }
 
+    /// Shows the payload of each retained message whose topic begins with `prefix`.
+    pub fn read_retained(&mut self, now: Instant, prefix: &str, mut show: impl FnMut(&[u8])) {
+        let mut scratch = core::mem::take(&mut self.retained_scratch);
+        let messages = &self.retained.messages;
+        for id in 0..messages.ids() {
+            if messages
+                .get(id)
+                .is_some_and(|message| !message.is_expired(now))
+            {
+                let content = messages.read(id, now, &mut scratch);
+                if content.topic.starts_with(prefix) {
+                    show(content.payload);
+                }
+            }
+        }
+        self.retained_scratch = scratch;
+    }
+
     /// Who is at the other end of a connection.
     pub fn peer(&self, connection: ConnectionId) -> Option<Peer> {
         Some(self.client(self.find_client(connection)?).peer)

@@ -23,6 +23,7 @@ impl Config {
         self.check_broker(&mut check);
         self.check_store(&mut check);
         self.check_kafka(&mut check);
+        self.check_outputs(&mut check);
         check(
             (64..=8192).contains(&self.pipeline.batch_readings_max),
             Fault::at(

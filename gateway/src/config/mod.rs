@@ -11,11 +11,13 @@ use crate::mapping::Mapping;
 mod check;
 mod cleaning;
 pub mod load;
+mod outputs;
 pub mod plan;
 mod settings;
 pub mod units;
 
 pub use load::{ConfigError, Fault, Source};
+pub use outputs::{LampSettings, WebhookSettings};
 pub use units::{Bytes, Millis};
 
 /// The whole config.
@@ -35,6 +37,12 @@ pub struct Config {
     /// Memory and batches of the pipeline.
     #[serde(default)]
     pub pipeline: Pipeline,
+    /// A lamp or horn for alerts.
+    #[serde(default)]
+    pub lamp: Option<LampSettings>,
+    /// A web address for alerts.
+    #[serde(default)]
+    pub webhook: Option<WebhookSettings>,
     /// From topics to devices and signals.
     #[serde(default = "default_mappings", rename = "mapping")]
     pub mappings: Vec<TopicMapping>,

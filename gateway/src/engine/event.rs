@@ -89,6 +89,13 @@ pub enum Action<'a> {
         /// What it says of itself.
         credentials: Credentials<'a>,
     },
+    /// Tell the outputs of an alert.
+    Alert {
+        /// Its message on MQTT: JSON.
+        payload: &'a [u8],
+        /// It was told before this start already.
+        again: bool,
+    },
     /// Make it durable; the answer is [`Event::Committed`] or [`Event::CommitRefused`].
     Commit(Box<Commit>),
     /// Read rows of the outbox; the answer is [`Event::Loaded`].

@@ -207,6 +207,7 @@ impl Engine {
         self.with_port(now, out, |broker, port| {
             broker.finish_restore(now.instant, port)
         });
+        self.tell_alerts_again(now, out);
         if self.machine.plan() != plan {
             match postcard::to_allocvec(plan) {
                 Ok(bytes) => {

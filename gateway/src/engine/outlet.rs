@@ -4,11 +4,24 @@ use pipeline::Now;
 use wire::{Alert, SensorName, Summary};
 
 use super::commits::Commits;
-use super::{Action, Perform};
+use super::{Action, Engine, Perform};
 use crate::broker::{Broker, ConnectionId, Credentials, Mutation, Outbound, Publish, Qos};
 use crate::commit::{self, SealedRow};
 use crate::machine::Effects;
-use crate::messages::Message;
+use crate::messages::{AlertTopics, Message};
+
+impl Engine {
+    /// The outputs begin with what the retained alerts say.
+    pub(super) fn tell_alerts_again<P: Perform>(&mut self, now: Now, out: &mut P) {
+        let topics = AlertTopics(&self.settings.gateway).to_string();
+        self.broker.read_retained(now.instant, &topics, |payload| {
+            out.perform(Action::Alert {
+                payload,
+                again: true,
+            });
+        });
+    }
+}
 
 /// The broker's way out: packets to the connections, durable state into the gathering commit.
 pub(super) struct Port<'a, P> {
@@ -74,6 +87,10 @@ impl<P: Perform> Effects for Outlet<'_, P> {
         *self.alerts += 1;
         self.message.write_alert(self.gateway, alert);
         self.publish(Qos::AtLeastOnce, true);
+        self.port.out.perform(Action::Alert {
+            payload: &self.message.payload,
+            again: false,
+        });
     }
 
     fn average(&mut self, summary: &Summary, name: SensorName<'_>) {
