@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::chance::Chance;
 use crate::fault::{Course, FaultPlan};
 use crate::limits::BACKLOG_MESSAGES_MAX;
 use crate::profile::Profile;
@@ -39,6 +40,7 @@ pub struct Device {
     measured: Vec<Measured>,
     course: Course,
     schedule: Schedule,
+    radio: Chance,
     boot: u32,
     sequence: u32,
     turn: usize,
@@ -95,6 +97,7 @@ impl Device {
             measured: measured.collect(),
             course: Course::new(plan, profile, name, None, *seed, *start),
             schedule: Schedule::new(name, recipe),
+            radio: Chance::new(*seed, name, "radio"),
             profile: Arc::clone(profile),
             boot: recipe.boots + 1,
             sequence: 0,
@@ -144,7 +147,9 @@ impl Device {
             stream = swapped(stream);
         }
         let time = self.clock.read(at, stream, fault.as_ref());
+        let is_lost = self.profile.loss > 0.0 && self.radio.unit() < self.profile.loss;
         match fault.as_ref().map(|fault| fault.kind) {
+            _ if is_lost => {}
             Some(Kind::Gap) => {}
             Some(Kind::BatterySag) if is_in_last_third(fault.as_ref(), at) => {}
             Some(Kind::Backlog) => self.hold(stream, time, BACKLOG_MESSAGES_MAX, send),

@@ -49,14 +49,14 @@ pub struct Watch {
     /// How long it is watched, s.
     pub seconds: f64,
     /// What goes wrong.
-    pub orders: Vec<Order>,
+    pub plan: FaultPlan,
 }
 
 impl Watch {
     /// The same device with one fault of all its signals, or of the device as a whole.
     #[must_use]
     pub fn with_fault(mut self, kind: Kind, from_s: f64, for_s: f64, size: Option<f64>) -> Self {
-        self.orders.push(Order {
+        self.plan.orders.push(Order {
             kind,
             device: "*".to_owned(),
             signal: "*".to_owned(),
@@ -72,10 +72,7 @@ impl Watch {
     pub fn run(&self) -> Observed {
         let recipe = Recipe {
             profile: Arc::new(self.profile.clone()),
-            plan: Arc::new(FaultPlan {
-                orders: self.orders.clone(),
-                ..FaultPlan::default()
-            }),
+            plan: Arc::new(self.plan.clone()),
             seed: self.seed,
             start: self.start,
             rate_hz: None,

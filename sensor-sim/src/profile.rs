@@ -17,6 +17,9 @@ pub struct Profile {
     /// Deviation of that time, ms; the schedule itself doesn't wander.
     #[serde(default)]
     pub jitter_ms: f64,
+    /// Share of its messages that the radio loses: they never leave the device. 0 to 1.
+    #[serde(default)]
+    pub loss: f64,
     /// How its messages are written.
     #[serde(default)]
     pub payload: Dialect,
@@ -313,6 +316,9 @@ impl Profile {
                 "period_ms must be 1 or more, jitter_ms 0 or more",
             ));
         }
+        if !(0.0..1.0).contains(&self.loss) {
+            return Err(refuse(name, "loss must be 0 or more and below 1"));
+        }
         for (at, signal) in self.signal.iter().enumerate() {
             let [low, high] = signal.range;
             if !is_name(&signal.name) || self.signal[..at].iter().any(|it| it.name == signal.name) {
@@ -401,6 +407,10 @@ mod tests {
         check_refused(
             &format!("about = \"\"\nperiod_ms = 0\n{}", signal("a", "")),
             "period_ms",
+        );
+        check_refused(
+            &format!("loss = 1.0\n{head}{}", signal("a", "")),
+            "loss must",
         );
         check_refused(&format!("{head}{}", signal("a/b", "")), "no name");
         check_refused(&format!("{head}{0}{0}", signal("a", "")), "stands twice");

@@ -2,6 +2,7 @@
 
 use super::page::{self, Mark, Panel, Series};
 use super::{Drawing, SEED, START};
+use crate::fault::FaultPlan;
 use crate::observed::{Observed, Watch};
 use crate::profile::Profile;
 use crate::truth::Kind;
@@ -151,7 +152,7 @@ fn drawing(kind: Kind) -> Option<Drawing> {
         seed: SEED,
         start: START,
         seconds: scene.seconds,
-        orders: Vec::new(),
+        plan: FaultPlan::default(),
     };
     let plain = watch.run();
     let faulty = watch

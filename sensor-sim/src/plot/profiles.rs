@@ -2,6 +2,7 @@
 
 use super::page::{self, Mark, Panel, Series};
 use super::{Drawing, SEED, START};
+use crate::fault::FaultPlan;
 use crate::observed::Watch;
 use crate::profile::{Profile, Signal, Source};
 
@@ -34,7 +35,7 @@ fn panel(name: &str, profile: &Profile, at: usize) -> Panel {
         seed: SEED,
         start: START,
         seconds,
-        orders: Vec::new(),
+        plan: FaultPlan::default(),
     };
     let observed = watch.run();
     Panel {
