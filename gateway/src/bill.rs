@@ -13,6 +13,7 @@ use crate::limits::{
     TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES,
 };
 use crate::machine;
+use crate::nodes;
 use crate::store;
 
 /// One line: what for, and how many bytes.
@@ -58,6 +59,7 @@ impl Bill {
                 ACKS_PENDING_MAX * 16,
             ),
             ("messages taken lately", DELIVERIES_MAX * 8),
+            ("Sparkplug: nodes and their aliases", nodes::MEMORY_BYTES),
             ("pipeline: sensors, windows, open batches", machine),
             (
                 "commits: one gathers, one at the disk",

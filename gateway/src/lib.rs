@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod mapping;
 pub mod payload;
+pub mod nodes;
 pub mod deliveries;
 pub mod journal;
 pub mod machine;

@@ -10,6 +10,25 @@ pub const SIGNAL_BYTES_MAX: usize = pipeline::limits::SIGNAL_BYTES_MAX;
 /// Readings in one message: a device with more signals than this sends two messages.
 pub const READINGS_PER_MESSAGE_MAX: usize = 64;
 
+/// Items refused in one message whose reasons are told; of the others only the number is.
+pub const ITEM_FAULTS_MAX: usize = 8;
+
+/// Metrics in one Sparkplug message: births name all that a node or device has.
+pub const METRICS_PER_MESSAGE_MAX: usize = 256;
+/// Metrics of one Sparkplug node with its devices: when it dies, each gets a reading in one commit.
+pub const METRICS_PER_NODE_MAX: usize = 512;
+/// Devices behind one Sparkplug node.
+pub const NODE_DEVICES_MAX: usize = 64;
+/// Sparkplug nodes: more than any box of this size has; the table takes a MiB.
+pub const NODES_MAX: usize = 32;
+/// A Sparkplug node is asked for its birth once in this time, ms: births are large.
+pub const REBIRTH_INTERVAL_MS: u64 = 10_000;
+
+/// JSON pointers of one mapping: each walks the payload once.
+pub const POINTERS_MAX: usize = 16;
+/// Keys of one JSON pointer: deeper than any device nests.
+pub const POINTER_KEYS_MAX: usize = 8;
+
 /// Topic mappings in the config: each is tried in turn for every message.
 pub const MAPPINGS_MAX: usize = 32;
 /// Levels of a mapping: MQTT allows more, no site has been seen with more.

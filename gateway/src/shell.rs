@@ -191,6 +191,9 @@ impl Perform for Shell {
                     self.verdicts.push_back((connection, verdict));
                 }
             }
+            Action::Fault { .. } | Action::Answer { .. } => {
+                debug_assert!(false, "nobody has posted a message");
+            }
             Action::Commit(commit) => self.load(store::Request::Commit(commit)),
             Action::Load { lane, after } => self.load(store::Request::Load {
                 lane,

@@ -46,6 +46,8 @@ pub struct Sink {
     pub packet_ids: Vec<u16>,
     /// Where commits go; without it they are durable as they are.
     pub disk: Option<Disk>,
+    /// Messages that the client got, topic and payload, if they are wanted.
+    pub heard: Option<Vec<(String, Vec<u8>)>>,
     /// Rows that were committed.
     pub rows: usize,
     commits: VecDeque<Box<Commit>>,
@@ -62,6 +64,11 @@ impl Perform for Sink {
                     self.acknowledged += 1;
                     self.note_packet_id(parts);
                 }
+                if first.is_some_and(|first| first >> 4 == 3)
+                    && let Some(heard) = &mut self.heard
+                {
+                    heard.push(read_publish(&parts.concat()));
+                }
             }
             Action::Commit(commit) => {
                 self.rows += commit.rows().len();
@@ -70,6 +77,8 @@ impl Perform for Sink {
             Action::Close { .. }
             | Action::Authenticate { .. }
             | Action::Alert { .. }
+            | Action::Fault { .. }
+            | Action::Answer { .. }
             | Action::Load { .. }
             | Action::Connect
             | Action::Send { .. } => {}
@@ -85,6 +94,22 @@ impl Sink {
                 .push(u16::from_be_bytes([bytes[2], bytes[3]]));
         }
     }
+}
+
+/// Topic and payload of a PUBLISH of QoS 0.
+fn read_publish(packet: &[u8]) -> (String, Vec<u8>) {
+    let begin = 1
+        + packet[1..]
+            .iter()
+            .take_while(|byte| **byte & 0x80 != 0)
+            .count()
+        + 1;
+    let (len, rest) = packet[begin..].split_at(2);
+    let (topic, payload) = rest.split_at(usize::from(u16::from_be_bytes([len[0], len[1]])));
+    (
+        String::from_utf8_lossy(topic).into_owned(),
+        payload.to_vec(),
+    )
 }
 
 /// A real store, waited for.
@@ -144,6 +169,28 @@ pub fn config(text: &str) -> Config {
     Config::from_source(&source).expect("valid")
 }
 
+/// What a store gives that has nothing in it yet.
+///
+/// # Panics
+/// If the config is wrong.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "a test ends where its own config is wrong"
+)]
+pub fn fresh(config: &Config) -> Restored {
+    let plan = config.plan().expect("valid");
+    Restored {
+        machine: Machine::new(plan, &config.sizes()).expect("fits"),
+        is_fresh: true,
+        next: Position(0),
+        journal_bytes: 0,
+        epoch: None,
+        durable: [Sequence(0); LANES],
+        commits: Vec::new(),
+    }
+}
+
 /// An engine with one client in it.
 pub struct Gateway {
     /// The engine.
@@ -159,23 +206,9 @@ impl Gateway {
     ///
     /// # Panics
     /// If the config of this module is wrong.
-    #[expect(
-        clippy::expect_used,
-        reason = "a test ends where its own config is wrong"
-    )]
     pub fn connected(sink: &mut Sink) -> Self {
         let config = config(CONFIG);
-        let plan = config.plan().expect("valid");
-        let restored = Restored {
-            machine: Machine::new(plan, &config.sizes()).expect("fits"),
-            is_fresh: true,
-            next: Position(0),
-            journal_bytes: 0,
-            epoch: None,
-            durable: [Sequence(0); LANES],
-            commits: Vec::new(),
-        };
-        Self::with(&config, restored, 0, sink)
+        Self::with(&config, fresh(&config), 0, sink)
     }
 
     /// An engine that goes on from what was restored, `start_ms` after the test began, and a client that has been let in.
@@ -255,6 +288,23 @@ impl Gateway {
             number % 10
         );
         packet[1] = (packet.len() - 2) as u8;
+    }
+
+    /// Subscribes to all that is published, at QoS 0.
+    pub fn subscribe_all(&mut self, sink: &mut Sink) {
+        let now_ms = self.now_ms;
+        self.receive(b"\x82\x06\x00\x01\x00\x01#\x00", now_ms, sink);
+    }
+
+    /// Publishes a message at QoS 0.
+    pub fn publish(&mut self, topic: &str, payload: &[u8], sink: &mut Sink) {
+        let len = 2 + topic.len() + payload.len();
+        let mut packet = vec![0x30, len as u8 | 0x80, (len >> 7) as u8];
+        packet.extend_from_slice(&(topic.len() as u16).to_be_bytes());
+        packet.extend_from_slice(topic.as_bytes());
+        packet.extend_from_slice(payload);
+        let now_ms = self.now_ms;
+        self.receive(&packet, now_ms, sink);
     }
 
     /// Hands a packet to the engine at `now_ms`, and does all that it asks for.

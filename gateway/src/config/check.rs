@@ -48,24 +48,29 @@ impl Config {
                 "choose 100ms to 1h",
             ),
         );
-        check(
-            !self.mappings.is_empty() && self.mappings.len() <= MAPPINGS_MAX,
-            Fault::at(
-                "mapping",
-                "no mapping, or too many",
-                "give 1 to 32 [[mapping]] tables",
-            ),
-        );
+        self.check_mappings(&mut faults);
+        faults
+    }
+
+    fn check_mappings(&self, faults: &mut Vec<Fault>) {
+        if self.mappings.is_empty() || self.mappings.len() > MAPPINGS_MAX {
+            let help = "give 1 to 32 [[mapping]] tables";
+            faults.push(Fault::at("mapping", "no mapping, or too many", help));
+        }
         for (index, mapping) in self.mappings.iter().enumerate() {
-            if let Err(error) = Mapping::new([mapping.topic.as_str()]) {
-                faults.push(Fault::at(
-                    format!("mapping[{index}].topic"),
-                    error.to_string(),
-                    "levels are plain text, {device}, {signal} or +",
-                ));
+            let fault = match mapping.rule() {
+                Err((key, message)) => Some((key, message, "see the comments in gateway.toml")),
+                Ok(rule) => Mapping::new([(mapping.topic.as_str(), rule)])
+                    .err()
+                    .map(|error| {
+                        let help = "levels are plain text, {device}, {signal} or +";
+                        ("topic", error.to_string(), help)
+                    }),
+            };
+            if let Some((key, message, help)) = fault {
+                faults.push(Fault::at(format!("mapping[{index}].{key}"), message, help));
             }
         }
-        faults
     }
 
     fn check_broker(&self, check: &mut impl FnMut(bool, Fault)) {

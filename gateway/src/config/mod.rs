@@ -1,12 +1,14 @@
 //! `gateway.toml`: every setting with its default, checked before anything starts.
 
 use core::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::limits::STATUS_INTERVAL_MS;
-use crate::mapping::Mapping;
+use crate::mapping::{Form, Mapping, Rule};
+use crate::payload::pointers::{Pointer, Pointers};
 
 mod check;
 mod cleaning;
@@ -140,7 +142,7 @@ pub struct Kafka {
     /// File that holds the SASL password.
     pub sasl_password_file: Option<PathBuf>,
     /// Any other property of librdkafka.
-    pub properties: std::collections::BTreeMap<String, String>,
+    pub properties: BTreeMap<String, String>,
 }
 
 /// `[pipeline]`
@@ -167,6 +169,70 @@ pub struct Pipeline {
 pub struct TopicMapping {
     /// Such as `sensors/{device}/{signal}`.
     pub topic: String,
+    /// How payloads are to be read.
+    #[serde(default)]
+    pub form: MappingForm,
+    /// JSON pointer to the value, where the topic names the signal.
+    pub value: Option<String>,
+    /// Signals, each with the JSON pointer to its value.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
+    /// JSON pointer to the time of all values.
+    pub time: Option<String>,
+}
+
+/// How payloads are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingForm {
+    /// As the first byte says, or by pointers where there are some.
+    #[default]
+    Auto,
+    /// SenML packs.
+    Senml,
+    /// Sparkplug B.
+    Sparkplug,
+}
+
+impl TopicMapping {
+    /// What it means.
+    ///
+    /// # Errors
+    /// The key that is wrong, and why.
+    pub fn rule(&self) -> Result<Rule, (&'static str, String)> {
+        let has_pointers = self.value.is_some() || !self.values.is_empty() || self.time.is_some();
+        match self.form {
+            MappingForm::Auto if has_pointers => {
+                Ok(Rule::Readings(Form::Pointers(self.pointers()?)))
+            }
+            _ if has_pointers => Err((
+                "form",
+                "pointers lead into plain JSON, not into this form".to_owned(),
+            )),
+            MappingForm::Auto => Ok(Rule::Readings(Form::Plain)),
+            MappingForm::Senml => Ok(Rule::Readings(Form::Senml)),
+            MappingForm::Sparkplug => Ok(Rule::Sparkplug),
+        }
+    }
+
+    fn pointers(&self) -> Result<Pointers, (&'static str, String)> {
+        let parse = |key: &'static str, text: &str| {
+            Pointer::parse(text).map_err(|error| (key, error.to_string()))
+        };
+        let mut values = Vec::new();
+        if let Some(text) = &self.value {
+            values.push((None, parse("value", text)?));
+        }
+        for (signal, text) in &self.values {
+            values.push((Some(signal.clone()), parse("values", text)?));
+        }
+        let time = self
+            .time
+            .as_ref()
+            .map(|text| parse("time", text))
+            .transpose()?;
+        Pointers::new(values, time).map_err(|error| ("values", error.to_string()))
+    }
 }
 
 impl Default for Broker {
@@ -197,7 +263,7 @@ impl Default for Kafka {
             sasl_mechanism: None,
             sasl_username: None,
             sasl_password_file: None,
-            properties: std::collections::BTreeMap::new(),
+            properties: BTreeMap::new(),
         }
     }
 }
@@ -219,6 +285,10 @@ fn default_mappings() -> Vec<TopicMapping> {
     ["sensors/{device}/{signal}", "sensors/{device}"]
         .map(|topic| TopicMapping {
             topic: topic.to_owned(),
+            form: MappingForm::Auto,
+            value: None,
+            values: BTreeMap::new(),
+            time: None,
         })
         .into()
 }
@@ -268,7 +338,10 @@ impl Config {
     /// The topic mapping, compiled; [`from_source`](Self::from_source) has checked it.
     #[must_use]
     pub fn mapping(&self) -> Mapping {
-        Mapping::new(self.mappings.iter().map(|mapping| mapping.topic.as_str())).unwrap_or_default()
+        let rules = self.mappings.iter();
+        let rules =
+            rules.filter_map(|mapping| Some((mapping.topic.as_str(), mapping.rule().ok()?)));
+        Mapping::new(rules).unwrap_or_default()
     }
 }
 

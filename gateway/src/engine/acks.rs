@@ -2,14 +2,24 @@
 
 use std::collections::VecDeque;
 
+use super::RequestId;
 use crate::broker::{ReasonCode, Receipt};
 use crate::limits::ACKS_PENDING_MAX;
 
-/// A PUBACK or PUBREC that is owed.
+/// An acknowledgement that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ack {
-    pub(super) receipt: Receipt,
+    pub(super) to: Creditor,
     pub(super) reason: ReasonCode,
+}
+
+/// Whom it is owed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Creditor {
+    /// A client of the broker: PUBACK or PUBREC.
+    Packet(Receipt),
+    /// Whoever posted a message.
+    Post(RequestId),
 }
 
 /// The acknowledgements owed: the front ones wait for the commit at the disk, the rest for the next.

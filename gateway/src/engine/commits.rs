@@ -8,14 +8,20 @@ use pipeline::{Instant, Now};
 use crate::commit::{Commit, Full, Mutation, MutationRoom, SealedRow};
 use crate::journal::{ChunkWriter, ENTRY_BYTES_MAX, Entry, Position};
 use crate::limits::{
-    CHUNK_BYTES_MAX, COMMIT_RETRY_MS, MUTATION_STEPS_KEPT, MUTATION_STEPS_PER_COMMIT,
-    OUTBOX_BYTES_PER_ENTRY_MAX, OUTBOX_ROWS_PER_ENTRY_MAX, READINGS_PER_MESSAGE_MAX,
+    CHUNK_BYTES_MAX, COMMIT_RETRY_MS, METRICS_PER_MESSAGE_MAX, METRICS_PER_NODE_MAX,
+    MUTATION_STEPS_KEPT, MUTATION_STEPS_PER_COMMIT, OUTBOX_BYTES_PER_ENTRY_MAX,
+    OUTBOX_ROWS_PER_ENTRY_MAX, READINGS_PER_MESSAGE_MAX,
 };
 use crate::outbox::{LANES, Sequence};
 
 /// Room that a message may need in the journal: its delivery, and a sensor and a reading for each value.
-const CHUNK_BYTES_PER_MESSAGE_MAX: usize = (2 + 2 * READINGS_PER_MESSAGE_MAX) * ENTRY_BYTES_MAX;
-const _: () = assert!(2 * CHUNK_BYTES_PER_MESSAGE_MAX < CHUNK_BYTES_MAX);
+const CHUNK_BYTES_PER_MESSAGE_MAX: usize = (2 + 2 * METRICS_PER_MESSAGE_MAX) * ENTRY_BYTES_MAX;
+const _: () = {
+    assert!(2 * CHUNK_BYTES_PER_MESSAGE_MAX < CHUNK_BYTES_MAX);
+    assert!(READINGS_PER_MESSAGE_MAX <= METRICS_PER_MESSAGE_MAX);
+    // The death of a node is a reading for each of its metrics.
+    assert!((2 + METRICS_PER_NODE_MAX) * ENTRY_BYTES_MAX <= CHUNK_BYTES_PER_MESSAGE_MAX);
+};
 
 /// The two commits, and where they are.
 #[derive(Debug)]

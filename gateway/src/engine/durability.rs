@@ -2,7 +2,7 @@
 
 use pipeline::{Instant, Now};
 
-use super::acks::Ack;
+use super::acks::{Ack, Creditor};
 use super::commits::Due;
 use super::{Action, Checkpoints, Committing, Engine, Perform};
 use crate::commit::Commit;
@@ -53,9 +53,13 @@ impl Engine {
     }
 
     fn acknowledge<P: Perform>(&mut self, now: Now, ack: Ack, out: &mut P) {
-        self.with_port(now, out, |broker, port| {
-            broker.acknowledge(ack.receipt, ack.reason, port)
-        });
+        let Ack { to, reason } = ack;
+        match to {
+            Creditor::Packet(receipt) => self.with_port(now, out, |broker, port| {
+                broker.acknowledge(receipt, reason, port);
+            }),
+            Creditor::Post(request) => out.perform(Action::Answer { request, reason }),
+        }
     }
 
     pub(super) fn handle_committed<P: Perform>(

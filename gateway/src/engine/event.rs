@@ -1,9 +1,19 @@
 //! What can happen to the gateway, and what it can do.
 
-use crate::broker::{ConnectionId, Credentials, FrameError, Peer, Refusal, Rights};
+use crate::broker::{ConnectionId, Credentials, FrameError, Peer, ReasonCode, Refusal, Rights};
 use crate::commit::Commit;
 use crate::forward::Failure;
 use crate::outbox::{Lane, OutboxRow, Sequence, Watermark};
+use crate::payload::PayloadError;
+
+/// Names a message that waits for its answer: a place of the shell's, and which of its occupants is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    /// The place.
+    pub index: u16,
+    /// Differs for every message that has had the place.
+    pub generation: u32,
+}
 
 /// What can happen.
 pub enum Event<'a> {
@@ -46,6 +56,19 @@ pub enum Event<'a> {
         connection: ConnectionId,
         /// What it may do, or why not.
         rights: Result<Rights, Refusal>,
+    },
+    /// A message came by HTTP; `Engine::accepts_post` has said that it can be taken.
+    Posted {
+        /// Whom to tell what became of it.
+        request: RequestId,
+        /// What its sender may do.
+        rights: &'a Rights,
+        /// The topic under which MQTT would have brought it.
+        topic: &'a str,
+        /// The message.
+        payload: &'a [u8],
+        /// By what it is known if it comes again, if its sender gave it a name.
+        delivery: Option<u64>,
     },
     /// A commit is on disk.
     Committed(Box<Commit>),
@@ -95,6 +118,20 @@ pub enum Action<'a> {
         payload: &'a [u8],
         /// It was told before this start already.
         again: bool,
+    },
+    /// Tell that an item of a posted message holds no reading; its [`Action::Answer`] follows later.
+    Fault {
+        /// Whose message.
+        request: RequestId,
+        /// What is wrong with it.
+        error: &'a PayloadError,
+    },
+    /// Tell what became of a posted message: what was taken of it is durable.
+    Answer {
+        /// Whose message.
+        request: RequestId,
+        /// As an acknowledgement would say it.
+        reason: ReasonCode,
     },
     /// Make it durable; the answer is [`Event::Committed`] or [`Event::CommitRefused`].
     Commit(Box<Commit>),

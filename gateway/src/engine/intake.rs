@@ -1,83 +1,188 @@
-//! From a PUBLISH to the journal: whose it is, what it says, and what is owed for it.
+//! From a message to the journal: whose it is, what it says, and what is owed for it.
+
+use std::sync::Arc;
 
 use pipeline::{Now, Refused};
 use wire::Timestamp;
 
-use super::acks::Ack;
-use super::{Engine, Perform};
-use crate::broker::{Publish, ReasonCode};
+use super::acks::{Ack, Creditor};
+use super::{Action, Engine, Perform, RequestId};
+use crate::broker::{Publish, Qos, ReasonCode};
 use crate::deliveries::fingerprint;
 use crate::journal::Entry;
 use crate::limits::ERROR_PAYLOAD_BYTES_MAX;
-use crate::mapping::Mapped;
-use crate::payload::{self, PayloadError, Readings};
+use crate::mapping::{Found, Mapped};
+use crate::payload::{self, Item, Name, PayloadError, Readings};
+
+/// The client id of those who have none, in rules that ask for one.
+pub(super) const POST_CLIENT_ID: &str = "http";
+
+/// A message on its way in.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'p> {
+    pub(super) topic: &'p str,
+    pub(super) payload: &'p [u8],
+    /// By what it is known if it comes again.
+    pub(super) delivery: Option<u64>,
+    /// Who waits for what becomes of it.
+    pub(super) owed: Option<Creditor>,
+}
 
 impl Engine {
     /// A client's message: subscribers first, then the journal, then the acknowledgement is owed.
     pub(super) fn take<P: Perform>(&mut self, now: Now, publish: &Publish<'_>, out: &mut P) {
-        let reason = match self.mapping.find(publish.topic) {
+        let message = Message {
+            topic: publish.topic,
+            payload: publish.payload,
+            delivery: self.fingerprint(publish),
+            owed: publish.receipt.map(Creditor::Packet),
+        };
+        self.take_message(now, publish, message, publish.dup, out);
+    }
+
+    /// The same for a message that was posted. One that has a name may come again at any time.
+    pub(super) fn take_post<P: Perform>(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        message: Message<'_>,
+        is_allowed: bool,
+        out: &mut P,
+    ) {
+        if is_allowed {
+            let Message { topic, payload, .. } = message;
+            let publish = Publish::own(topic, payload, Qos::AtLeastOnce, false);
+            self.take_message(now, &publish, message, true, out);
+        } else {
+            let reason = ReasonCode::NotAuthorized;
+            out.perform(Action::Answer { request, reason });
+        }
+    }
+
+    fn take_message<P: Perform>(
+        &mut self,
+        now: Now,
+        publish: &Publish<'_>,
+        message: Message<'_>,
+        may_be_known: bool,
+        out: &mut P,
+    ) {
+        let mapping = Arc::clone(&self.mapping);
+        let is_known = |engine: &Self| {
+            message
+                .delivery
+                .is_some_and(|it| engine.machine.has_delivery(it))
+        };
+        let reason = match mapping.find(message.topic) {
             None => self.route(now, publish, out),
-            Some(mapped) => {
-                let fingerprint = self.fingerprint(publish);
-                if fingerprint.is_some_and(|it| publish.dup && self.machine.has_delivery(it)) {
-                    self.counters.redeliveries += 1;
-                    ReasonCode::Success
-                } else {
-                    // Whether anybody subscribes is no matter: the readings themselves are what is wanted.
-                    let _ = self.route(now, publish, out);
-                    self.take_telemetry(now, publish, mapped, fingerprint, out)
+            Some(_) if may_be_known && is_known(self) => {
+                self.counters.redeliveries += 1;
+                ReasonCode::Success
+            }
+            Some(found) => {
+                // Whether anybody subscribes is no matter: the readings themselves are what is wanted.
+                let _ = self.route(now, publish, out);
+                match found {
+                    Found::Readings(mapped) => self.take_telemetry(now, message, &mapped, out),
+                    Found::Sparkplug(address) => self.take_sparkplug(now, message, &address, out),
                 }
             }
         };
-        self.owe(now, publish, reason, out);
+        self.owe(now, message.owed, reason, out);
     }
 
     fn take_telemetry<P: Perform>(
         &mut self,
         now: Now,
-        publish: &Publish<'_>,
-        mapped: Mapped<'_>,
-        fingerprint: Option<u64>,
+        message: Message<'_>,
+        mapped: &Mapped<'_, '_>,
         out: &mut P,
     ) -> ReasonCode {
-        match payload::parse(publish.payload, mapped.signal.is_some()) {
-            Ok(readings) => self.take_readings(now, mapped, &readings, fingerprint, out),
-            Err(error) => {
-                self.counters.payloads_refused += 1;
-                self.publish_error(now, publish, &error, out);
-                ReasonCode::PayloadFormatInvalid
+        let mut readings = Readings::default();
+        if let Err(error) = payload::parse(message.payload, mapped, now.wall, &mut readings) {
+            return self.refuse(now, message, &error, out);
+        }
+        self.note_message(now, message, out);
+        let mut reason = ReasonCode::Success;
+        for item in &readings.items {
+            let taken = self.take_item(now, mapped, item, out);
+            reason = self.count(taken).unwrap_or(reason);
+        }
+        if readings.refused > 0 {
+            self.counters.items_refused += readings.refused as u64;
+            reason = ReasonCode::PayloadFormatInvalid;
+        }
+        for fault in &readings.faults {
+            self.publish_error(now, message, fault, out);
+        }
+        reason
+    }
+
+    /// Refuses a message as a whole.
+    pub(super) fn refuse<P: Perform>(
+        &mut self,
+        now: Now,
+        message: Message<'_>,
+        error: &PayloadError,
+        out: &mut P,
+    ) -> ReasonCode {
+        self.counters.payloads_refused += 1;
+        self.publish_error(now, message, error, out);
+        ReasonCode::PayloadFormatInvalid
+    }
+
+    /// Notes that readings of this message follow.
+    pub(super) fn note_message<P: Perform>(&mut self, now: Now, message: Message<'_>, out: &mut P) {
+        self.counters.messages += 1;
+        if let Some(fingerprint) = message.delivery {
+            self.apply(now, &Entry::Delivery { fingerprint }, out);
+        }
+    }
+
+    /// Counts what became of a reading; a reason where it was refused.
+    pub(super) fn count(&mut self, taken: Result<(), Refused>) -> Option<ReasonCode> {
+        match taken {
+            Ok(()) => {
+                self.counters.readings += 1;
+                None
+            }
+            Err(Refused::TableFull) => {
+                self.counters.sensors_refused += 1;
+                Some(ReasonCode::QuotaExceeded)
+            }
+            Err(Refused::BadName) => {
+                self.counters.names_refused += 1;
+                Some(ReasonCode::TopicNameInvalid)
             }
         }
     }
 
-    fn take_readings<P: Perform>(
+    fn take_item<P: Perform>(
         &mut self,
         now: Now,
-        mapped: Mapped<'_>,
-        readings: &Readings<'_>,
-        fingerprint: Option<u64>,
+        mapped: &Mapped<'_, '_>,
+        item: &Item<'_>,
         out: &mut P,
-    ) -> ReasonCode {
-        self.counters.messages += 1;
-        if let Some(fingerprint) = fingerprint {
-            self.apply(now, &Entry::Delivery { fingerprint }, out);
-        }
-        let mut reason = ReasonCode::Success;
-        for (signal, value) in &readings.values {
-            let signal = signal.or(mapped.signal).unwrap_or_default();
-            match self.take_reading(now, mapped.device, signal, readings.time, *value, out) {
-                Ok(()) => self.counters.readings += 1,
-                Err(Refused::TableFull) => {
-                    self.counters.sensors_refused += 1;
-                    reason = ReasonCode::QuotaExceeded;
-                }
-                Err(Refused::BadName) => {
-                    self.counters.names_refused += 1;
-                    reason = ReasonCode::TopicNameInvalid;
+    ) -> Result<(), Refused> {
+        let Item { name, time, value } = *item;
+        let device = mapped.device.unwrap_or_default();
+        match name {
+            Name::Topic => {
+                let signal = mapped.signal.unwrap_or_default();
+                self.take_reading(now, device, signal, time, value, out)
+            }
+            Name::Plain(signal) => self.take_reading(now, device, signal, time, value, out),
+            Name::Senml(name) => {
+                let signal = name.signal().ok_or(Refused::BadName)?;
+                match mapped.device {
+                    Some(device) => self.take_reading(now, device, &signal, time, value, out),
+                    None => {
+                        let device = name.device().ok_or(Refused::BadName)?;
+                        self.take_reading(now, &device, &signal, time, value, out)
+                    }
                 }
             }
         }
-        reason
     }
 
     fn take_reading<P: Perform>(
@@ -89,26 +194,33 @@ impl Engine {
         value: f64,
         out: &mut P,
     ) -> Result<(), Refused> {
-        let sensor = match self.machine.find(device, signal) {
-            Some(sensor) => sensor,
-            None => {
-                self.machine.may_register(device, signal)?;
-                self.apply(now, &Entry::Sensor { device, signal }, out);
-                self.machine
-                    .find(device, signal)
-                    .ok_or(Refused::TableFull)?
-            }
+        let sensor = self.find_or_register(now, device, signal, out)?.0;
+        let reading = Entry::Reading {
+            sensor,
+            time,
+            value,
         };
-        self.apply(
-            now,
-            &Entry::Reading {
-                sensor: sensor.0,
-                time,
-                value,
-            },
-            out,
-        );
+        self.apply(now, &reading, out);
         Ok(())
+    }
+
+    /// The sensor's place in the table; a new one if it has none.
+    pub(super) fn find_or_register<P: Perform>(
+        &mut self,
+        now: Now,
+        device: &str,
+        signal: &str,
+        out: &mut P,
+    ) -> Result<wire::SensorId, Refused> {
+        if let Some(sensor) = self.machine.find(device, signal) {
+            return Ok(sensor);
+        }
+        if !is_name(device) || !is_name(signal) {
+            return Err(Refused::BadName);
+        }
+        self.machine.may_register(device, signal)?;
+        self.apply(now, &Entry::Sensor { device, signal }, out);
+        self.machine.find(device, signal).ok_or(Refused::TableFull)
     }
 
     /// Only what is acknowledged can be redelivered.
@@ -128,27 +240,37 @@ impl Engine {
     fn owe<P: Perform>(
         &mut self,
         now: Now,
-        publish: &Publish<'_>,
+        owed: Option<Creditor>,
         reason: ReasonCode,
         out: &mut P,
     ) {
-        if let Some(receipt) = publish.receipt {
-            self.acks.push(Ack { receipt, reason });
+        if let Some(to) = owed {
+            self.acks.push(Ack { to, reason });
             self.release_settled(now, out);
         }
     }
 
-    fn publish_error<P: Perform>(
+    /// To the errors topic, and to whoever posted it.
+    pub(super) fn publish_error<P: Perform>(
         &mut self,
         now: Now,
-        publish: &Publish<'_>,
+        message: Message<'_>,
         error: &PayloadError,
         out: &mut P,
     ) {
-        let sample = &publish.payload[..publish.payload.len().min(ERROR_PAYLOAD_BYTES_MAX)];
+        if let Some(Creditor::Post(request)) = message.owed {
+            out.perform(Action::Fault { request, error });
+        }
+        let begin = if error.offset < ERROR_PAYLOAD_BYTES_MAX {
+            0
+        } else {
+            error.offset.min(message.payload.len()) - ERROR_PAYLOAD_BYTES_MAX / 2
+        };
+        let rest = &message.payload[begin..];
+        let sample = &rest[..rest.len().min(ERROR_PAYLOAD_BYTES_MAX)];
         self.message.write_error(
             &self.settings.gateway,
-            publish.topic,
+            message.topic,
             &error.reason,
             error.offset,
             sample,
@@ -156,4 +278,9 @@ impl Engine {
         );
         self.publish_message(now, out);
     }
+}
+
+/// Names stand in topics of alerts and averages, where wildcards and control characters must not be `[MQTT-3.3.2-2]`.
+fn is_name(text: &str) -> bool {
+    !text.contains(|c: char| matches!(c, '+' | '#') || c.is_control())
 }

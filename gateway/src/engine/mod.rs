@@ -16,13 +16,16 @@ mod intake;
 mod oversize;
 mod outlet;
 mod settings;
+mod sparkplug;
 mod status;
 mod timeline;
+
+use std::sync::Arc;
 
 use pipeline::{Instant, Now, Plan};
 use rand_pcg::Pcg64;
 
-use crate::broker::{Broker, ConnectionId, Inbound, Publish, Qos, ReasonCode, TopicBuffer};
+use crate::broker::{Broker, ConnectionId, Inbound, TopicBuffer};
 use crate::clock::Moment;
 use crate::forward::Forwarder;
 use crate::journal::Entry;
@@ -30,11 +33,13 @@ use crate::limits::BROKER_DEADLINES_PER_TURN_MAX;
 use crate::machine::Machine;
 use crate::mapping::Mapping;
 use crate::messages::Message;
+use crate::nodes::Nodes;
 use crate::outbox::{OutboxRow, Sequences};
 
-use acks::Acks;
+use acks::{Acks, Creditor};
 use commits::Commits;
-pub use event::{Action, Event, Perform};
+pub use event::{Action, Event, Perform, RequestId};
+use intake::POST_CLIENT_ID;
 use outlet::{Outlet, Port};
 use oversize::Oversize;
 pub use settings::{Restored, Settings};
@@ -48,7 +53,9 @@ pub struct Engine {
     /// What the next entry has to be told first.
     untold: Option<Untold>,
     broker: Broker,
-    mapping: Mapping,
+    /// Shared with nobody: so it can be looked into while a message is taken.
+    mapping: Arc<Mapping>,
+    nodes: Nodes,
     machine: Machine,
     commits: Commits,
     acks: Acks,
@@ -104,7 +111,8 @@ impl Engine {
             timeline,
             untold: Some(Untold::Boot),
             broker,
-            mapping,
+            mapping: Arc::new(mapping),
+            nodes: Nodes::default(),
             commits: Commits::new(
                 restored.next,
                 settings.commit_interval_ms,
@@ -151,6 +159,23 @@ impl Engine {
             | Event::Drained { .. }
             | Event::Closed { .. }
             | Event::Authenticated { .. } => self.handle_connection(now, event, out),
+            Event::Posted {
+                request,
+                rights,
+                topic,
+                payload,
+                delivery,
+            } => {
+                let is_allowed = rights.may_publish(POST_CLIENT_ID, topic);
+                let owed = Some(Creditor::Post(request));
+                let message = intake::Message {
+                    topic,
+                    payload,
+                    delivery,
+                    owed,
+                };
+                self.take_post(now, request, message, is_allowed, out);
+            }
             Event::Committed(commit) => self.handle_committed(now, commit, out),
             Event::CommitRefused(commit) => {
                 self.counters.commits_refused += 1;
@@ -163,6 +188,7 @@ impl Engine {
             Event::RowTooLarge { sequence } => self.handle_too_large(sequence),
             Event::Timeout => {}
         }
+        self.bury_nodes(now, out);
         self.proceed(now, out);
     }
 
@@ -190,6 +216,12 @@ impl Engine {
         self.broker.accepts(connection, packet)
             && self.commits.has_mutation_room()
             && (!is_publish(packet) || (self.commits.has_room() && !self.acks.is_full()))
+    }
+
+    /// Whether a message that is posted can be taken now.
+    #[must_use]
+    pub fn accepts_post(&self) -> bool {
+        self.commits.has_mutation_room() && self.commits.has_room() && !self.acks.is_full()
     }
 
     /// Whether the broker's state in memory is no longer the one on disk: the process must start anew.
@@ -265,6 +297,7 @@ impl Engine {
         let mut port = Port {
             out,
             commits: &mut self.commits,
+            nodes: &mut self.nodes,
             now,
         };
         match self
@@ -324,6 +357,7 @@ impl Engine {
             port: Port {
                 out,
                 commits: &mut self.commits,
+                nodes: &mut self.nodes,
                 now,
             },
             broker: &mut self.broker,
@@ -333,55 +367,6 @@ impl Engine {
             alerts: &mut self.counters.alerts,
         };
         self.machine.apply(now.instant, entry, &mut outlet);
-    }
-
-    /// To the subscribers; the reason code says whether there are any, and whether it could be retained.
-    fn route<P: Perform>(&mut self, now: Now, publish: &Publish<'_>, out: &mut P) -> ReasonCode {
-        let mut port = Port {
-            out,
-            commits: &mut self.commits,
-            now,
-        };
-        let routed = self.broker.route(now.instant, publish, &mut port);
-        match (routed.retained_refused, routed.copies) {
-            (true, _) => ReasonCode::QuotaExceeded,
-            (false, 0) => ReasonCode::NoMatchingSubscribers,
-            (false, _) => ReasonCode::Success,
-        }
-    }
-
-    /// Publishes the message that was written.
-    fn publish_message<P: Perform>(&mut self, now: Now, out: &mut P) {
-        let Message { topic, payload } = &self.message;
-        let mut port = Port {
-            out,
-            commits: &mut self.commits,
-            now,
-        };
-        self.broker.publish(
-            now.instant,
-            topic,
-            payload,
-            Qos::AtMostOnce,
-            false,
-            &mut port,
-        );
-    }
-
-    fn with_port<P: Perform>(
-        &mut self,
-        now: Now,
-        out: &mut P,
-        act: impl FnOnce(&mut Broker, &mut Port<'_, P>),
-    ) {
-        act(
-            &mut self.broker,
-            &mut Port {
-                out,
-                commits: &mut self.commits,
-                now,
-            },
-        );
     }
 }
 

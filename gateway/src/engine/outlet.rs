@@ -5,10 +5,14 @@ use wire::{Alert, SensorName, Summary};
 
 use super::commits::Commits;
 use super::{Action, Engine, Perform};
-use crate::broker::{Broker, ConnectionId, Credentials, Mutation, Outbound, Publish, Qos};
+use crate::broker::{
+    Broker, ConnectionId, Credentials, Mutation, Outbound, Publish, Qos, ReasonCode,
+};
 use crate::commit::{self, SealedRow};
 use crate::machine::Effects;
 use crate::messages::{AlertTopics, Message};
+use crate::nodes::{self, Nodes};
+use crate::payload::sparkplug::{Address, Kind, Payload};
 
 impl Engine {
     /// The outputs begin with what the retained alerts say.
@@ -21,12 +25,70 @@ impl Engine {
             });
         });
     }
+
+    /// To the subscribers; the reason code says whether there are any, and whether it could be retained.
+    pub(super) fn route<P: Perform>(
+        &mut self,
+        now: Now,
+        publish: &Publish<'_>,
+        out: &mut P,
+    ) -> ReasonCode {
+        let mut port = Port {
+            out,
+            commits: &mut self.commits,
+            nodes: &mut self.nodes,
+            now,
+        };
+        let routed = self.broker.route(now.instant, publish, &mut port);
+        match (routed.retained_refused, routed.copies) {
+            (true, _) => ReasonCode::QuotaExceeded,
+            (false, 0) => ReasonCode::NoMatchingSubscribers,
+            (false, _) => ReasonCode::Success,
+        }
+    }
+
+    /// Publishes the message that was written.
+    pub(super) fn publish_message<P: Perform>(&mut self, now: Now, out: &mut P) {
+        let Message { topic, payload } = &self.message;
+        let mut port = Port {
+            out,
+            commits: &mut self.commits,
+            nodes: &mut self.nodes,
+            now,
+        };
+        self.broker.publish(
+            now.instant,
+            topic,
+            payload,
+            Qos::AtMostOnce,
+            false,
+            &mut port,
+        );
+    }
+
+    pub(super) fn with_port<P: Perform>(
+        &mut self,
+        now: Now,
+        out: &mut P,
+        act: impl FnOnce(&mut Broker, &mut Port<'_, P>),
+    ) {
+        act(
+            &mut self.broker,
+            &mut Port {
+                out,
+                commits: &mut self.commits,
+                nodes: &mut self.nodes,
+                now,
+            },
+        );
+    }
 }
 
 /// The broker's way out: packets to the connections, durable state into the gathering commit.
 pub(super) struct Port<'a, P> {
     pub(super) out: &'a mut P,
     pub(super) commits: &'a mut Commits,
+    pub(super) nodes: &'a mut Nodes,
     pub(super) now: Now,
 }
 
@@ -54,8 +116,18 @@ impl<P: Perform> Outbound for Port<'_, P> {
         self.commits.push_mutation(self.now.instant, &mutation);
     }
 
-    /// A will is for its subscribers, and they have it: a client that is gone sends no readings.
-    fn will(&mut self, _: &Publish<'_>) {}
+    /// A will is for its subscribers, and they have it: a client that is gone sends no readings. The will of a Sparkplug
+    /// node is its death.
+    fn will(&mut self, publish: &Publish<'_>) {
+        if let Some(address) = Address::parse(publish.topic)
+            && address.kind == Kind::Death
+            && address.device.is_none()
+            && let Some(name) = nodes::node_name(&address)
+            && let Ok(payload) = Payload::read(publish.payload)
+        {
+            self.nodes.note_death(&name, payload.death_sequence());
+        }
+    }
 }
 
 /// The machine's way out while the gateway runs: alerts and averages are published, rows are sealed.

@@ -18,6 +18,12 @@ pub struct Counters {
     pub redeliveries: u64,
     /// Messages whose payload held no reading.
     pub payloads_refused: u64,
+    /// Items of payloads that held no reading, while others of the same payload did.
+    pub items_refused: u64,
+    /// Sequences of Sparkplug nodes that were not the next one.
+    pub sparkplug_gaps: u64,
+    /// Sparkplug nodes that were asked for their birth.
+    pub rebirths_asked: u64,
     /// Readings of sensors for which the table has no place.
     pub sensors_refused: u64,
     /// Readings of sensors whose name is too long.
