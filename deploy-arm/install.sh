@@ -20,7 +20,21 @@ uninstall() {
     if live; then systemctl daemon-reload; fi
 }
 
+# As the package does it: if the new program does not come up, the one that ran before is put back.
+restart_or_go_back() {
+    systemctl --quiet is-active tidegate.service || return 0
+    if systemctl restart tidegate.service; then
+        rm -f "$root/usr/bin/tidegate.previous"
+        return
+    fi
+    echo "install.sh: the new version does not start; see journalctl -u tidegate" >&2
+    mv "$root/usr/bin/tidegate.previous" "$root/usr/bin/tidegate"
+    systemctl restart tidegate.service || true
+    exit 1
+}
+
 install_all() {
+    if live && [ -x "$root/usr/bin/tidegate" ]; then cp -p "$root/usr/bin/tidegate" "$root/usr/bin/tidegate.previous"; fi
     for file in $files; do
         mkdir -p "$(dirname "$root/$file")"
         # Beside it and then renamed: a power cut leaves the old program or the new one.
@@ -39,7 +53,7 @@ install_all() {
     fi
     if live; then
         systemctl daemon-reload
-        systemctl try-restart tidegate.service
+        restart_or_go_back
     fi
     [ -e "$root/etc/tidegate/credentials.toml" ] || echo "next: tidegate-enroll --id NAME"
 }

@@ -45,7 +45,7 @@ make_deb() {
     sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@GLIBC@/$glibc/" \
         -e "s/@INSTALLED_KIB@/$(du -sk "$tree" | cut -f 1)/" "$here/debian/control.in" >"$tree/DEBIAN/control"
     install -m 0644 "$here/debian/conffiles" "$tree/DEBIAN/conffiles"
-    for name in postinst prerm postrm; do
+    for name in preinst postinst prerm postrm; do
         install -m 0755 "$here/debian/$name" "$tree/DEBIAN/$name"
     done
     debian_changelog "$version" | gzip -9nc >"$tree/usr/share/doc/tidegate/changelog.Debian.gz"

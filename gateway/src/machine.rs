@@ -19,6 +19,10 @@ use crate::limits::{
 };
 use crate::outbox::{LANES, Lane, Sequence, Sequences};
 
+mod error;
+
+pub use error::StateError;
+
 /// First byte of a saved state.
 const STATE_VERSION: u8 = 1;
 /// Bytes of a saved state before the deliveries: version, next sequence, sealed, instant, offset.
@@ -73,20 +77,6 @@ pub trait Effects {
     fn seal(&mut self, row: &SealedRow<'_>);
 }
 
-/// A saved state that cannot be gone on with.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Too short, or of another version.
-    #[error("the checkpoint is no state of this program")]
-    Header,
-    /// The pipeline refuses its part.
-    #[error("the checkpoint's pipeline: {0}")]
-    Pipeline(pipeline::RestoreError),
-    /// The plan and the memory do not fit each other.
-    #[error("the pipeline's plan: {0}")]
-    Unusable(pipeline::Unusable),
-}
-
 /// The machine's state.
 pub struct Machine {
     gateway: String,
@@ -136,7 +126,7 @@ impl Machine {
             .split_at_checked(STATE_HEADER_BYTES)
             .ok_or(StateError::Header)?;
         if header[0] != STATE_VERSION {
-            return Err(StateError::Header);
+            return Err(StateError::Version(header[0]));
         }
         let mut words = header[1..]
             .as_chunks::<8>()

@@ -22,6 +22,23 @@ pub enum RecoverError {
     /// The config asks for more than its own limits give.
     #[error("{0}; raise `pipeline.sensors_max`, or ask for fewer windows")]
     State(#[from] StateError),
+    /// Another release wrote the store. Going on would mean to forget what it holds.
+    #[error(
+        "the store was written by another release of tidegate: {what}; it is left as it is: install that release again, \
+         or a later one"
+    )]
+    OtherRelease {
+        /// What cannot be read.
+        what: String,
+    },
+}
+
+impl RecoverError {
+    fn other_release(what: &impl ToString) -> Self {
+        Self::OtherRelease {
+            what: what.to_string(),
+        }
+    }
 }
 
 /// What stands in the way of a replay.
@@ -31,7 +48,7 @@ enum Stop {
 }
 
 /// Opens the machine of a store: the newest checkpoint that can be read, and the journal behind it. A
-/// store whose content makes no sense is moved aside, and a new one is begun.
+/// store whose content makes no sense is moved aside, and a new one is begun; one of another release is left alone.
 ///
 /// # Errors
 /// [`RecoverError`] if there is no way to go on.
@@ -43,6 +60,9 @@ pub fn recover(
 ) -> Result<(Restored, Opened), RecoverError> {
     let why = match replay(&recovered, &opened, plan, sizes)? {
         Ok(restored) => return Ok((restored, opened)),
+        Err(Stop::Journal(version @ Malformed::Version(_))) => {
+            return Err(RecoverError::other_release(&version));
+        }
         Err(Stop::Journal(malformed)) => format!("the journal: {malformed}"),
         Err(Stop::Missing { expected, found }) => {
             format!("the journal goes on at {found}, not at {expected}")
@@ -96,6 +116,9 @@ fn newest_state(
     for position in &recovered.checkpoints {
         match Machine::restore(&opened.checkpoint(*position)?, sizes) {
             Ok(machine) => return Ok((machine, Position(*position))),
+            Err(error) if error.is_of_another_release() => {
+                return Err(RecoverError::other_release(&error));
+            }
             Err(error) => tracing::error!(%error, position, "a checkpoint cannot be used"),
         }
     }

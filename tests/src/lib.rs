@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod harness;
+pub mod lives;
 pub mod tidy;

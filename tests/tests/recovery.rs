@@ -5,17 +5,13 @@
     reason = "a test ends where what it stands on fails"
 )]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use gateway::config::Config;
-use gateway::outbox::Lane;
-use gateway::recover;
-use gateway::store::{Reply, Request};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
-use tests::harness::{Disk, Gateway, Sink, WALL_MS, config};
-use wire::BatchReader;
+use tests::harness::config;
+use tests::lives::{Client, open, sealed};
 
 const SEEDS: u64 = 12;
 const LIVES: u64 = 8;
@@ -38,139 +34,10 @@ fn config_in(dir: &Path, life: u64) -> Config {
     ))
 }
 
-/// What a client does: it sends numbered readings, and sends again with DUP what was not acknowledged.
-struct Client {
-    next: u64,
-    /// Sent and not acknowledged: number by packet id.
-    waiting: BTreeMap<u16, u64>,
-    acknowledged: Vec<u64>,
-}
-
-impl Client {
-    fn packet(number: u64, dup: bool) -> (u16, Vec<u8>) {
-        let packet_id = (number % 60_000 + 1) as u16;
-        // Without a time every second reading can only be told apart by its delivery.
-        let payload = match number % 2 {
-            0 => format!("{number}"),
-            _ => format!(
-                "{{\"ts\":{},\"value\":{number}}}",
-                WALL_MS as u64 + number * 7
-            ),
-        };
-        let topic = format!("sensors/d{}/t", number % 5);
-        let mut packet = vec![
-            if dup { 0x3a } else { 0x32 },
-            (2 + topic.len() + 2 + payload.len()) as u8,
-        ];
-        packet.extend_from_slice(&(topic.len() as u16).to_be_bytes());
-        packet.extend_from_slice(topic.as_bytes());
-        packet.extend_from_slice(&packet_id.to_be_bytes());
-        packet.extend_from_slice(payload.as_bytes());
-        (packet_id, packet)
-    }
-
-    fn note(&mut self, sink: &mut Sink) {
-        for packet_id in sink.packet_ids.drain(..) {
-            if let Some(number) = self.waiting.remove(&packet_id) {
-                self.acknowledged.push(number);
-            }
-        }
-    }
-
-    fn resend(&mut self, gateway: &mut Gateway, now_ms: u64, sink: &mut Sink) {
-        let mut numbers: Vec<u64> = self.waiting.values().copied().collect();
-        numbers.sort_unstable();
-        for number in numbers {
-            gateway.receive(&Self::packet(number, true).1, now_ms, sink);
-        }
-        self.note(sink);
-    }
-
-    fn send(&mut self, gateway: &mut Gateway, now_ms: u64, sink: &mut Sink) {
-        let (packet_id, packet) = Self::packet(self.next, false);
-        self.waiting.insert(packet_id, self.next);
-        self.next += 1;
-        gateway.receive(&packet, now_ms, sink);
-        self.note(sink);
-    }
-}
-
-/// Opens what the last life left, checks that a replay equals what was saved, and goes on.
-fn open(config: &Config, now_ms: u64) -> (Gateway, Sink) {
-    let (recovered, opened) =
-        recover::open(&config.store.dir, config.store_settings()).expect("opens");
-    assert!(recovered.moved_aside.is_none());
-    if let Some(compared) =
-        recover::compare(&recovered, &opened, &config.sizes()).expect("readable")
-    {
-        assert_eq!(compared.replayed, compared.saved, "{compared:?}");
-    }
-    let plan = config.plan().expect("valid");
-    let (mut restored, opened) =
-        recover::recover(recovered, opened, &plan, &config.sizes()).expect("recovers");
-    let disk = Disk::start(opened);
-    for commit in restored.commits.drain(..) {
-        disk.commit(Box::new(commit));
-    }
-    let mut sink = Sink::default();
-    sink.disk = Some(disk);
-    let gateway = Gateway::with(config, restored, now_ms, &mut sink);
-    (gateway, sink)
-}
-
-/// Every reading in the outbox, with how often it stands there; sequences have no hole.
-fn sealed(config: &Config) -> BTreeMap<u64, u32> {
-    let (_, opened) = recover::open(&config.store.dir, config.store_settings()).expect("opens");
-    let (sender, replies) = std::sync::mpsc::sync_channel(4);
-    let writer = opened
-        .start(move |reply| sender.send(reply).expect("received"))
-        .expect("a thread");
-    let mut sequences = Vec::new();
-    let mut readings = BTreeMap::new();
-    for lane in Lane::ALL {
-        let after = gateway::outbox::Sequence(0);
-        let load = Request::Load {
-            lane,
-            after,
-            bytes_max: usize::MAX,
-            rows_max: usize::MAX,
-        };
-        assert!(writer.request(load).is_ok());
-        let Ok(Reply::Loaded(rows)) = replies.recv() else {
-            panic!("rows of {lane:?}")
-        };
-        for row in rows {
-            sequences.push(row.sequence.0);
-            if lane == Lane::Telemetry {
-                for item in BatchReader::new(&row.bytes).expect("a batch") {
-                    let (_, item) = item.expect("a row");
-                    let number = item
-                        .content
-                        .raw()
-                        .or(item.content.value())
-                        .expect("a number");
-                    *readings.entry(number as u64).or_insert(0) += 1;
-                }
-            }
-        }
-    }
-    sequences.sort_unstable();
-    assert_eq!(
-        sequences,
-        (1..=sequences.len() as u64).collect::<Vec<_>>(),
-        "a hole or a double in the outbox"
-    );
-    readings
-}
-
 fn check(seed: u64) {
     let dir = tempfile::tempdir().expect("a directory");
     let mut random = Pcg64::new(u128::from(seed), 1);
-    let mut client = Client {
-        next: 0,
-        waiting: BTreeMap::new(),
-        acknowledged: Vec::new(),
-    };
+    let mut client = Client::default();
     let mut now_ms = 0;
     for life in 0..LIVES {
         let config = config_in(dir.path(), life);
