@@ -15,7 +15,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::broker::{self, ConnectionId};
 use crate::buffers::{Budget, ReceiveBuffer};
-use crate::limits::{OUTBOUND_KEPT_BYTES, PACKET_TIMEOUT_MS, SLOW_READER_TIMEOUT_MS};
+use crate::limits::{
+    LINGER_MS_MAX, OUTBOUND_KEPT_BYTES, PACKET_TIMEOUT_MS, SLOW_READER_TIMEOUT_MS,
+};
 use crate::run::Incoming;
 
 /// What a connection's task and the loop share: the loop puts bytes in, the task takes them out.
@@ -131,6 +133,9 @@ impl Connection {
             }
         };
         tracing::debug!(connection = self.id.index, reason = %ended, "connection ended");
+        if matches!(ended, Ended::Broker) {
+            self.linger().await;
+        }
         // The loop is gone only when the process ends.
         let _ = self
             .events
@@ -138,6 +143,26 @@ impl Connection {
                 connection: self.id,
             })
             .await;
+    }
+
+    /// The broker's last packet says why it closes, but a socket closed over unread bytes is reset, and the peer loses that
+    /// packet. So what still comes is read and thrown away until the peer closes too, or time is over.
+    async fn linger(&mut self) {
+        use tokio::io::AsyncWriteExt;
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let last =
+            Instant::from_std(crate::clock::timer_now()) + Duration::from_millis(LINGER_MS_MAX);
+        loop {
+            let readable = tokio::select! {
+                readable = self.stream.readable() => readable,
+                () = sleep_until(last) => return,
+            };
+            if readable.is_err() || is_at_end(&self.stream) {
+                return;
+            }
+        }
     }
 
     async fn turn(&mut self) -> Result<(), Ended> {
@@ -309,6 +334,14 @@ impl Connection {
 
 fn packet_deadline() -> Instant {
     Instant::from_std(crate::clock::timer_now()) + Duration::from_millis(PACKET_TIMEOUT_MS)
+}
+
+/// Throws away what the socket has; true if nothing more will come. The bytes are never in the task's own memory.
+fn is_at_end(stream: &TcpStream) -> bool {
+    match stream.try_read(&mut [0; 1024]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
 }
 
 async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {

@@ -123,6 +123,8 @@ pub const LARGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const PACKET_TIMEOUT_MS: u64 = 30_000;
 /// A peer must take bytes within this time once its socket is full, ms.
 pub const SLOW_READER_TIMEOUT_MS: u64 = 30_000;
+/// How long a peer that the broker has closed may take to close too, ms: its place is taken until then.
+pub const LINGER_MS_MAX: u64 = 1_000;
 /// Capacity that an idle connection keeps for what it will send, bytes.
 pub const OUTBOUND_KEPT_BYTES: usize = 512;
 
