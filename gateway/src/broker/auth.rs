@@ -7,6 +7,7 @@
 //!   subscribe sensors/%u/command/#
 //! role operator
 //!   subscribe tidegate/#
+//!   refuse    tidegate/+/errors   # whatever else allows it; a v5 client is not told why (0x80)
 //! user pump-7 hmac-sha256:5b41… device
 //! user anna   $argon2id$v=19$…   operator
 //! anonymous operator              # a client without a user name; leave it out to refuse those
@@ -37,7 +38,7 @@ pub struct CredentialsError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsProblem {
     /// The first word is none of ours.
-    #[error("`{0}` is no statement; use role, publish, subscribe, user or anonymous")]
+    #[error("`{0}` is no statement; use role, publish, subscribe, refuse, user or anonymous")]
     Statement(Box<str>),
     /// Too few or too many words.
     #[error("this statement is written `{0}`")]
@@ -64,6 +65,7 @@ struct Role {
     name: Box<str>,
     publish: Vec<Box<str>>,
     subscribe: Vec<Box<str>>,
+    refuse: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,18 +172,32 @@ impl Rights {
         }
     }
 
-    /// True if the client may subscribe to `filter`: some rule covers all of it.
+    /// True if the client may subscribe to `filter`: some rule covers all of it, and none refuses it.
     pub fn may_subscribe(&self, client_id: &str, filter: TopicFilter<'_>) -> bool {
         match &self.grant {
             Grant::All => true,
-            Grant::Role(role) => role.subscribe.iter().any(|rule| {
-                let hidden = filter.as_str().starts_with('$') && rule.starts_with(['+', '#']);
-                !hidden
-                    && levels_cover(rule, filter.as_str(), |wanted, found| {
-                        self.same(wanted, client_id, found)
-                    })
-            }),
+            Grant::Role(role) => {
+                self.covers(&role.subscribe, client_id, filter) && !self.refuses(client_id, filter)
+            }
         }
+    }
+
+    /// True if a rule refuses `filter`, whatever else allows it; the client shall not learn why. A wider filter is not refused.
+    pub fn refuses(&self, client_id: &str, filter: TopicFilter<'_>) -> bool {
+        match &self.grant {
+            Grant::All => false,
+            Grant::Role(role) => self.covers(&role.refuse, client_id, filter),
+        }
+    }
+
+    fn covers(&self, rules: &[Box<str>], client_id: &str, filter: TopicFilter<'_>) -> bool {
+        rules.iter().any(|rule| {
+            let hidden = filter.as_str().starts_with('$') && rule.starts_with(['+', '#']);
+            !hidden
+                && levels_cover(rule, filter.as_str(), |wanted, found| {
+                    self.same(wanted, client_id, found)
+                })
+        })
     }
 
     /// True if a level of a rule, its `%u` and `%c` replaced, is the level found.
@@ -252,6 +268,10 @@ impl Parser {
                 self.rule(filter, |role| &mut role.subscribe)
             }
             ("subscribe", _) => Err(CredentialsProblem::Form("subscribe FILTER")),
+            ("refuse", Some(filter)) if trailing(second) => {
+                self.rule(filter, |role| &mut role.refuse)
+            }
+            ("refuse", _) => Err(CredentialsProblem::Form("refuse FILTER")),
             ("user", Some(name)) => match (second, third) {
                 (Some(secret), Some(role)) if trailing(words.next()) => {
                     self.user(name, secret, role)

@@ -96,8 +96,13 @@ impl Broker {
         let entry = &self.sessions[session];
         let rights = self.client(index).rights.as_ref();
         if !rights.is_some_and(|rights| rights.may_subscribe(&entry.client_id, wanted.filter)) {
+            let unsaid = rights.is_some_and(|it| it.refuses(&entry.client_id, wanted.filter));
             self.counters.add(Counter::SubscribeDenied);
-            return Err(ReasonCode::NotAuthorized);
+            return Err(if unsaid {
+                ReasonCode::Unspecified
+            } else {
+                ReasonCode::NotAuthorized
+            });
         }
         let known = self.router.find(entry.subscriptions, &wanted);
         let number = match known {

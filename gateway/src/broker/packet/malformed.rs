@@ -83,11 +83,12 @@ pub enum Malformed {
     /// SUBSCRIBE or UNSUBSCRIBE without a filter.
     #[error("at least one filter stands in it [MQTT-3.8.3-2], [MQTT-3.10.3-2]")]
     NoFilter,
-    /// Reserved bits or values of the subscription options.
-    #[error(
-        "subscription options: reserved bits are 0, QoS under 3, retain handling under 3 [MQTT-3.8.3-5]"
-    )]
+    /// Reserved bits of the subscription options.
+    #[error("subscription options: reserved bits are 0 [MQTT-3.8.3-5]")]
     Options,
+    /// A QoS or a retain handling of 3.
+    #[error("subscription options: QoS and retain handling are at most 2 (3.8.3.1)")]
+    OptionThree,
     /// No Local on a shared subscription.
     #[error("a shared subscription cannot be no-local [MQTT-3.8.3-4]")]
     SharedNoLocal,
@@ -117,6 +118,7 @@ impl Malformed {
             | Self::PropertyValue(_)
             | Self::AuthDataAlone
             | Self::NoFilter
+            | Self::OptionThree
             | Self::SharedNoLocal
             | Self::Auth
             | Self::PacketIdZero

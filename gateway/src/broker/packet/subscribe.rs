@@ -28,12 +28,12 @@ impl SubscribeOptions {
     /// From the byte on the wire.
     pub(in super::super) fn from_byte(byte: u8, version: Version) -> Result<Self, Malformed> {
         let reserved = if version == Version::V5 { 0xC0 } else { 0xFC };
-        let qos = Qos::from_bits(byte & 0x03).ok_or(Malformed::Options)?; // [MQTT-3.8.3-4] in 3.1.1
+        let qos = Qos::from_bits(byte & 0x03).ok_or(Malformed::OptionThree)?; // [MQTT-3.8.3-4] in 3.1.1
         let retain_handling = match byte >> 4 & 0x03 {
             0 => RetainHandling::Always,
             1 => RetainHandling::IfNew,
             2 => RetainHandling::Never,
-            _ => return Err(Malformed::Options),
+            _ => return Err(Malformed::OptionThree),
         };
         if byte & reserved != 0 {
             return Err(Malformed::Options);

@@ -134,6 +134,7 @@ fn every_refusal_has_words_that_fit() {
         Malformed::Truncated,
         Malformed::SharedNoLocal,
         Malformed::Options,
+        Malformed::OptionThree,
         Malformed::WillFlags,
     ] {
         let text = malformed.to_string();

@@ -142,6 +142,7 @@ role all
 role little
   publish sensors/%u/#
   subscribe alerts/%c/+
+  refuse alerts/%c/hidden
 user limited - little
 ";
 

@@ -140,16 +140,20 @@ const SUBSCRIBE_FOLLOWS_5: &[Row<'_>] = &[
         "a connects 5; a > 82 [ 000a [ ] ]; a < e0 [ 82 ]; a closed",
     ),
     (
+        "5: [MQTT-3.9.3-2] what a rule refuses is refused without a reason, once or in a group",
+        "a open; a > 10 [ 'MQTT' 05 82 0000 [ ] 'c1' 'limited' ]; a < 20 [ 00 00 [ 21 0004 27 00001000 22 0004 ] ]; a > 82 [ 0001 [ ] 'alerts/c1/hidden' 00 '$share/g/alerts/c1/hidden' 00 'alerts/c1/+' 00 ]; a < 90 [ 0001 [ ] 80 80 00 ]",
+    ),
+    (
         "5: [MQTT-3.8.3-5] reserved option bits",
         "a connects 5; a > 82 [ 000a [ ] 'a' 40 ]; a < e0 [ 81 ]; a closed",
     ),
     (
         "5: retain handling 3",
-        "a connects 5; a > 82 [ 000a [ ] 'a' 30 ]; a < e0 [ 81 ]; a closed",
+        "a connects 5; a > 82 [ 000a [ ] 'a' 30 ]; a < e0 [ 82 ]; a closed",
     ),
     (
         "5: QoS 3",
-        "a connects 5; a > 82 [ 000a [ ] 'a' 03 ]; a < e0 [ 81 ]; a closed",
+        "a connects 5; a > 82 [ 000a [ ] 'a' 03 ]; a < e0 [ 82 ]; a closed",
     ),
     (
         "5: a filter that is none",
