@@ -17,6 +17,7 @@ pub mod messages;
 pub mod outbox;
 pub mod commit;
 pub mod forward;
+pub mod fleet;
 pub mod limits;
 
 // The shell: sockets, files, threads, clocks.
