@@ -102,7 +102,11 @@ impl Device {
             boot: recipe.boots + 1,
             sequence: 0,
             turn: 0,
-            clock: DeviceClock::new(profile.signal.len(), has_clock_faults),
+            clock: DeviceClock::new(
+                profile.signal.len(),
+                profile.payload.time_step_ms(),
+                has_clock_faults,
+            ),
             held: VecDeque::new(),
             values: Vec::new(),
             fault: None,

@@ -6,6 +6,8 @@
 
 pub mod limits;
 pub mod chance;
+pub mod date;
+pub mod dialect;
 pub mod profile;
 pub mod signal;
 pub mod truth;

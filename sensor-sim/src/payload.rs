@@ -1,29 +1,61 @@
 //! The bytes of a message, in the dialect of its device.
-
-use std::io::Write;
+//!
+//! What the ledger knows beside time and values (boot, sequence, checksum) rides along where the dialect has room for it: as more
+//! members in JSON, as more fields of the first record in SenML, as the body in Sparkplug B, and the sequence in a report of
+//! our own. A bare number has room for nothing: there the ledger knows a reading by its value and the order.
 
 use crate::device::Message;
-use crate::profile::Dialect;
+use crate::dialect::Dialect;
+use crate::profile::Profile;
+
+mod json;
+mod number;
+mod reader;
+pub mod sparkplug;
+
+pub use reader::{Found, Reader};
 
 /// What the bytes of a device's messages are made with.
 #[derive(Clone, Debug)]
 pub struct Writer {
     dialect: Dialect,
+    device: String,
     device_checksum: u32,
-    signals: Vec<String>,
+    signals: Vec<Signal>,
     bytes_min: usize,
 }
 
+/// A signal as a payload names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Its name.
+    pub name: String,
+    /// Its unit; empty if it has none.
+    pub unit: String,
+}
+
+/// What rides along in a message, for the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Proof {
+    boot: u32,
+    sequence: u32,
+    checksum: u32,
+}
+
 impl Writer {
-    /// A writer for the messages of `device`. Messages shorter than `bytes_min` are filled up, where the dialect has
-    /// room for that.
+    /// A writer for the messages of `device`, a device of kind `profile`. Messages shorter than `bytes_min` are filled up,
+    /// where the dialect has room for that.
     #[must_use]
-    pub fn new(dialect: Dialect, device: &str, signals: Vec<String>, bytes_min: usize) -> Self {
-        let device_checksum = wire::crc32c(0, device.as_bytes());
+    pub fn new(profile: &Profile, device: &str, bytes_min: usize) -> Self {
+        let signals = profile.signal.iter().map(|signal| Signal {
+            name: signal.name.clone(),
+            unit: signal.unit.clone(),
+        });
         Self {
-            dialect,
-            device_checksum,
-            signals,
+            dialect: profile.payload,
+            device: device.to_owned(),
+            device_checksum: wire::crc32c(0, device.as_bytes()),
+            signals: signals.collect(),
             bytes_min,
         }
     }
@@ -34,51 +66,71 @@ impl Writer {
         self.dialect
     }
 
+    /// What it writes of.
+    #[must_use]
+    pub fn signals(&self) -> &[Signal] {
+        &self.signals
+    }
+
     /// Appends the payload of `message` to `out`.
     pub fn write(&self, message: &Message<'_>, out: &mut Vec<u8>) {
-        let begin = out.len();
+        let (begin, time, values) = (out.len(), message.time, message.values);
+        let first = values.first().copied().unwrap_or(f64::NAN);
+        let proof = self.proof(message);
         match self.dialect {
-            Dialect::Bare => write_bare(message.values.first().copied().unwrap_or(f64::NAN), out),
+            Dialect::Bare => number::write_float(first, out),
             Dialect::Json => {
-                write_time(message.time, out);
+                json::write_time(time, out);
                 out.extend_from_slice(b",\"value\":");
-                write_number(message.values.first().copied().unwrap_or(f64::NAN), out);
-                self.write_proof(message, out, begin);
+                number::write_json(first, out);
+                json::end_flat(proof, self.bytes_min + begin, out);
             }
             Dialect::JsonValues => {
-                write_time(message.time, out);
+                json::write_time(time, out);
                 out.extend_from_slice(b",\"values\":");
-                for (at, (signal, value)) in self.signals.iter().zip(message.values).enumerate() {
-                    out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
-                    out.extend_from_slice(signal.as_bytes());
-                    out.extend_from_slice(b"\":");
-                    write_number(*value, out);
-                }
-                out.push(b'}');
-                self.write_proof(message, out, begin);
+                json::write_members(&self.signals, values, out);
+                json::end_flat(proof, self.bytes_min + begin, out);
             }
+            Dialect::Tasmota => {
+                let kind = kind_of(&self.device).to_uppercase();
+                json::write_tasmota(&kind, &self.signals, time, values, proof, out);
+            }
+            Dialect::Shelly => {
+                json::write_shelly(&self.device, &self.signals, time, values, proof, out);
+            }
+            Dialect::Zigbee2mqtt => json::write_zigbee(&self.signals, time, values, proof, out),
+            Dialect::Senml => {
+                json::write_senml(&self.device, &self.signals, time, values, proof, out);
+            }
+            Dialect::SparkplugB => sparkplug::write_data(time, values, proof.bytes(), out),
+            Dialect::Postcard => self.write_report(message, out),
         }
     }
 
-    fn write_proof(&self, message: &Message<'_>, out: &mut Vec<u8>, begin: usize) {
-        for (name, number) in [
-            (&b",\"boot\":"[..], message.boot),
-            (b",\"seq\":", message.sequence),
-            (b",\"crc\":", self.checksum(message)),
-        ] {
-            out.extend_from_slice(name);
-            write_unsigned(u64::from(number), out);
+    fn write_report(&self, message: &Message<'_>, out: &mut Vec<u8>) {
+        let named = self.signals.iter().map(|signal| signal.name.as_str());
+        let values: Vec<_> = named.zip(message.values.iter().copied()).collect();
+        let begin = out.len();
+        // Version, sequence, time and count, and for each value the length of its name and a double.
+        let room = 32
+            + values
+                .iter()
+                .map(|(name, _)| name.len() + 13)
+                .sum::<usize>();
+        out.resize(begin + room, 0);
+        let time = Some(wire::Timestamp(message.time));
+        let written = wire::write_report(message.sequence.into(), time, &values, &mut out[begin..]);
+        // More values than a report holds are refused by `check`, before there is a message.
+        let len = written.map_or(0, <[u8]>::len);
+        out.truncate(begin + len);
+    }
+
+    fn proof(&self, message: &Message<'_>) -> Proof {
+        Proof {
+            boot: message.boot,
+            sequence: message.sequence,
+            checksum: self.checksum(message),
         }
-        const PAD: &[u8] = b",\"pad\":\"\"";
-        let missing = self
-            .bytes_min
-            .saturating_sub(out.len() - begin + PAD.len() + 1);
-        if missing > 0 {
-            out.extend_from_slice(&PAD[..PAD.len() - 1]);
-            out.resize(out.len() + missing, b'.');
-            out.push(b'"');
-        }
-        out.push(b'}');
     }
 
     /// CRC-32C of device, boot, sequence, time and values.
@@ -93,200 +145,63 @@ impl Writer {
     }
 }
 
-/// Whether a receiver must refuse the message: JSON has no word for a number that is none.
+impl Proof {
+    /// Boot, sequence and checksum, little-endian.
+    fn bytes(self) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        for (place, number) in
+            bytes
+                .as_chunks_mut()
+                .0
+                .iter_mut()
+                .zip([self.boot, self.sequence, self.checksum])
+        {
+            *place = number.to_le_bytes();
+        }
+        bytes
+    }
+}
+
+/// Whether a receiver must refuse the message: only a bare number has a word for one that is none.
 #[must_use]
 pub fn is_refusable(dialect: Dialect, values: &[f64]) -> bool {
     dialect != Dialect::Bare && values.iter().any(|value| !value.is_finite())
 }
 
-fn write_time(time: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"ts\":");
-    if time < 0 {
-        out.push(b'-');
+/// Whether the dialect of `profile` has words for its signals.
+///
+/// # Errors
+/// Why not, for people.
+pub fn check(profile: &Profile) -> Result<(), String> {
+    let dialect = profile.payload.name();
+    if profile.payload == Dialect::Postcard && profile.signal.len() > wire::REPORT_VALUES_MAX {
+        let max = wire::REPORT_VALUES_MAX;
+        return Err(format!(
+            "a message of {dialect} has at most {max} values; give fewer --signals"
+        ));
     }
-    write_unsigned(time.unsigned_abs(), out);
-}
-
-fn write_unsigned(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-fn write_number(value: f64, out: &mut Vec<u8>) {
-    if value.is_finite() {
-        write_bare(value, out);
-    } else {
-        out.extend_from_slice(b"null");
-    }
-}
-
-/// The shortest text that is read as this very number.
-fn write_bare(value: f64, out: &mut Vec<u8>) {
-    // A vector takes all that is written.
-    let _ = write!(out, "{value}");
-}
-
-/// A reading as a receiver of the payload finds it: signal (if the payload names it), time, value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Found {
-    /// The signal, if the payload names it.
-    pub signal: Option<String>,
-    /// Time by the device's clock, if the payload carries it.
-    pub time: Option<i64>,
-    /// The value; `None` if it is no number.
-    pub value: Option<f64>,
-}
-
-/// Reads a payload of any dialect; empty if it is none.
-#[must_use]
-pub fn read(payload: &[u8]) -> Vec<Found> {
-    if payload.first() != Some(&b'{') {
-        let text = core::str::from_utf8(payload).unwrap_or_default().trim();
-        let value = text.parse().ok();
-        return if text.is_empty() {
-            vec![]
-        } else {
-            vec![Found {
-                signal: None,
-                time: None,
-                value,
-            }]
-        };
-    }
-    let Ok(object) = serde_json::from_slice::<serde_json::Value>(payload) else {
-        return vec![];
+    let is_named: fn(&str) -> bool = match profile.payload {
+        Dialect::Senml => is_senml_name,
+        // The first letter is written large, and small again by whoever reads it.
+        Dialect::Tasmota => |name| !name.starts_with(char::is_uppercase),
+        _ => |_| true,
     };
-    let time = object["ts"].as_i64();
-    if let Some(value) = object.get("value") {
-        return vec![Found {
-            signal: None,
-            time,
-            value: value.as_f64(),
-        }];
+    match profile.signal.iter().find(|signal| !is_named(&signal.name)) {
+        None => Ok(()),
+        Some(signal) => Err(format!("{dialect} can't name a signal {:?}", signal.name)),
     }
-    let values = object["values"].as_object().into_iter().flatten();
-    values
-        .map(|(signal, value)| Found {
-            signal: Some(signal.clone()),
-            time,
-            value: value.as_f64(),
-        })
-        .collect()
+}
+
+/// RFC 8428, section 4.5.1.
+fn is_senml_name(name: &str) -> bool {
+    let is_inner = |it: char| it.is_ascii_alphanumeric() || "-:./_".contains(it);
+    name.starts_with(|it: char| it.is_ascii_alphanumeric()) && name.chars().all(is_inner)
+}
+
+/// The kind of a device by its name, `dht22` for `dht22-17`.
+fn kind_of(device: &str) -> &str {
+    device.rsplit_once('-').map_or(device, |(kind, _)| kind)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(values: &[f64]) -> Message<'_> {
-        Message {
-            stream: 0,
-            boot: 2,
-            sequence: 17,
-            time: 1_764_000_000_123,
-            values,
-            is_repeat: false,
-        }
-    }
-
-    fn written(dialect: Dialect, values: &[f64], bytes_min: usize) -> String {
-        let mut out = Vec::new();
-        let signals = vec!["a".into(), "b".into()];
-        Writer::new(dialect, "pump", signals, bytes_min).write(&message(values), &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn every_dialect_is_written_as_documented() {
-        assert_eq!(written(Dialect::Bare, &[21.5], 0), "21.5");
-        assert_eq!(
-            written(Dialect::Json, &[21.53], 0),
-            r#"{"ts":1764000000123,"value":21.53,"boot":2,"seq":17,"crc":1650553158}"#
-        );
-        assert_eq!(
-            written(Dialect::JsonValues, &[1.0, -0.25], 0),
-            r#"{"ts":1764000000123,"values":{"a":1,"b":-0.25},"boot":2,"seq":17,"crc":2197545974}"#
-        );
-    }
-
-    #[test]
-    fn a_message_can_be_made_longer() {
-        let text = written(Dialect::Json, &[1.0], 200);
-        assert_eq!(text.len(), 200);
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&text).unwrap()["seq"],
-            17
-        );
-        assert!(written(Dialect::Json, &[1.0], 10).len() < 100);
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let found = |signal: Option<&str>, value| Found {
-            signal: signal.map(str::to_owned),
-            time: Some(1_764_000_000_123),
-            value,
-        };
-        assert_eq!(
-            read(written(Dialect::Json, &[0.1 + 0.2], 0).as_bytes()),
-            [found(None, Some(0.1 + 0.2))]
-        );
-        assert_eq!(
-            read(written(Dialect::Json, &[f64::NAN], 0).as_bytes()),
-            [found(None, None)]
-        );
-        assert_eq!(
-            read(written(Dialect::JsonValues, &[1e300, -5e-324], 0).as_bytes()),
-            [
-                found(Some("a"), Some(1e300)),
-                found(Some("b"), Some(-5e-324))
-            ]
-        );
-        assert_eq!(
-            read(b"-3.5\n"),
-            [Found {
-                signal: None,
-                time: None,
-                value: Some(-3.5)
-            }]
-        );
-        assert_eq!(read(b"{broken"), []);
-        assert_eq!(read(b""), []);
-    }
-
-    #[test]
-    fn json_has_no_word_for_what_is_no_number() {
-        assert!(is_refusable(Dialect::Json, &[f64::NAN]));
-        assert!(is_refusable(Dialect::JsonValues, &[1.0, f64::INFINITY]));
-        assert!(!is_refusable(Dialect::Bare, &[f64::NAN]));
-        assert!(!is_refusable(Dialect::Json, &[1.0]));
-    }
-
-    #[test]
-    fn the_checksum_moves_with_every_part() {
-        let writer = Writer::new(Dialect::Json, "pump", vec![], 0);
-        let base = message(&[1.0]);
-        let checksums = [
-            writer.checksum(&base),
-            writer.checksum(&Message { boot: 3, ..base }),
-            writer.checksum(&Message {
-                sequence: 18,
-                ..base
-            }),
-            writer.checksum(&Message { time: 0, ..base }),
-            writer.checksum(&message(&[1.5])),
-            Writer::new(Dialect::Json, "pumq", vec![], 0).checksum(&base),
-        ];
-        let different: std::collections::HashSet<_> = checksums.into_iter().collect();
-        assert_eq!(different.len(), checksums.len());
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use core::fmt;
 
 use serde::Deserialize;
 
+use crate::dialect::Dialect;
 use crate::limits::{NAME_BYTES_MAX, SIGNALS_MAX};
 
 /// A kind of device.
@@ -25,27 +26,6 @@ pub struct Profile {
     pub payload: Dialect,
     /// What it measures.
     pub signal: Vec<Signal>,
-}
-
-/// How a device writes its messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Dialect {
-    /// `{"ts":…,"value":…,"boot":…,"seq":…,"crc":…}`, a message for each signal.
-    #[default]
-    Json,
-    /// The number alone, a message for each signal. The time is lost.
-    Bare,
-    /// `{"ts":…,"values":{…},"boot":…,"seq":…,"crc":…}`, one message for all signals.
-    JsonValues,
-}
-
-impl Dialect {
-    /// Whether one message carries all signals of the device.
-    #[must_use]
-    pub const fn joins_signals(self) -> bool {
-        matches!(self, Self::JsonValues)
-    }
 }
 
 /// One measured quantity. The order of the steps is: source, wander, lag, scale, noise, step, range.

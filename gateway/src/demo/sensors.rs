@@ -58,11 +58,6 @@ pub(super) fn start(devices: &[SiteDevice], script: Script, site: &Site) {
             rate_hz: None,
             boots: 0,
         };
-        let signals = profile
-            .signal
-            .iter()
-            .map(|signal| signal.name.clone())
-            .collect();
         let client = connect(name, site.broker, site.news.clone(), |_, _| None);
         let (notices, noticed) = mpsc::channel(UNACKNOWLEDGED_MAX);
         spawn_local(await_acknowledgements(
@@ -74,7 +69,7 @@ pub(super) fn start(devices: &[SiteDevice], script: Script, site: &Site) {
         let running = Running {
             index,
             device: Device::new(name, &recipe),
-            writer: Writer::new(profile.payload, name, signals, 0),
+            writer: Writer::new(profile, name, 0),
             site: site.clone(),
             client,
             notices,

@@ -31,6 +31,6 @@ pub use dictionary::SensorName;
 pub use frame::{Frame, Kind};
 pub use gap::{Gap, GapReason, Lane};
 pub use reading::{Content, Flags, Quality, Reasons, Row, SensorId, Timestamp};
-pub use report::{REPORT_VALUES_MAX, Report, ReportFault, write_report};
+pub use report::{REPORT_VALUES_MAX, REPORT_VERSION, Report, ReportFault, write_report};
 pub use stats::Stats;
 pub use summary::{Summary, SummaryReader, Window, WindowKind, write_summaries};

@@ -445,12 +445,7 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
         };
         let (messages, labels) = run("d", &recipe, 3600);
         let profile = &recipe.profile;
-        let signals = profile
-            .signal
-            .iter()
-            .map(|signal| signal.name.clone())
-            .collect();
-        let writer = crate::payload::Writer::new(profile.payload, "d", signals, 0);
+        let writer = crate::payload::Writer::new(profile, "d", 0);
         for message in &messages {
             writer.write(&message.as_message(), &mut text);
         }

@@ -65,6 +65,8 @@ impl Schedule {
 /// The clock of the device, right or wrong. A sensor never sends one time twice, so that a reading is known by it.
 #[derive(Clone, Debug)]
 pub(super) struct DeviceClock {
+    /// The smallest step of its times, ms; all that follows counts in these steps.
+    step_ms: i64,
     /// Last right time of each stream.
     last: Vec<i64>,
     /// Wrong times that were sent, if there are faults of the clock: all odd, while right times are even.
@@ -72,9 +74,10 @@ pub(super) struct DeviceClock {
 }
 
 impl DeviceClock {
-    /// The clock of a device with so many streams.
-    pub(super) fn new(streams: usize, has_faults: bool) -> Self {
+    /// The clock of a device with so many streams, which tells times in steps of `step_ms`.
+    pub(super) fn new(streams: usize, step_ms: i64, has_faults: bool) -> Self {
         Self {
+            step_ms,
             last: vec![i64::MIN; streams],
             wrong: has_faults.then(HashSet::new),
         }
@@ -82,23 +85,25 @@ impl DeviceClock {
 
     /// The time that the device puts into a message of `stream` at `at`.
     pub(super) fn read(&mut self, at: i64, stream: usize, fault: Option<&Label>) -> i64 {
+        let steps = at.div_euclid(self.step_ms);
         let Some(wrong) = &mut self.wrong else {
-            self.last[stream] = at.max(self.last[stream].saturating_add(1));
-            return self.last[stream];
+            self.last[stream] = steps.max(self.last[stream].saturating_add(1));
+            return self.last[stream] * self.step_ms;
         };
         let Some(fault) = fault.filter(|fault| fault.kind.is_of_clock()) else {
-            self.last[stream] = (at & !1).max(self.last[stream].saturating_add(2));
-            return self.last[stream];
+            self.last[stream] = (steps & !1).max(self.last[stream].saturating_add(2));
+            return self.last[stream] * self.step_ms;
         };
         let since = at - fault.from_ms;
-        let mut time = 1 | match fault.kind {
+        let told = match fault.kind {
             Kind::ClockSkew => at + (since as f64 * fault.size) as i64,
             Kind::ClockStep => at + fault.size as i64,
             _ => since,
         };
-        while !wrong.insert((stream, time)) {
-            time += 2;
+        let mut steps = 1 | told.div_euclid(self.step_ms);
+        while !wrong.insert((stream, steps)) {
+            steps += 2;
         }
-        time
+        steps * self.step_ms
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 pub(crate) use judge::{Basis, Marks, Plots, Score};
+use sensor_sim::dialect::Dialect;
 use sensor_sim::fault::Order;
 use sensor_sim::truth::Kind;
 
@@ -58,7 +59,7 @@ pub(crate) struct Mqtt {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub qos: u8,
     /// Messages that may be unacknowledged on one connection.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=65_534))]
     pub window: u16,
     /// Longest silence of a connection.
     #[arg(long, default_value = "60s", value_parser = parse_duration)]
@@ -111,9 +112,14 @@ pub(crate) struct Publish {
     /// The seed of all chance: same seed, same devices.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Topic; a device whose message carries all signals leaves out the level with {signal}.
-    #[arg(long, default_value = "sensors/{device}/{signal}")]
-    pub topic: String,
+    /// How devices write their messages; as their profile says if absent: json, json-values, bare, tasmota, shelly,
+    /// zigbee2mqtt, senml, sparkplug-b or postcard.
+    #[arg(long, value_name = "DIALECT")]
+    pub payload: Option<Dialect>,
+    /// Topic; a device whose message carries all signals leaves out the level with {signal}. That of its dialect if
+    /// absent, such as sensors/{device}/{signal} or tele/{device}/SENSOR.
+    #[arg(long)]
+    pub topic: Option<String>,
     /// Fill JSON payloads up to this many bytes.
     #[arg(long, default_value_t = 0, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(..=32_768))]
     pub payload_bytes: u16,
@@ -234,12 +240,15 @@ pub(crate) struct Verify {
     /// Subscribe at this broker; begin before the publisher does.
     #[arg(long, value_name = "HOST:PORT")]
     pub mqtt: Option<String>,
-    /// What to subscribe to.
-    #[arg(long, default_value = "sensors/#")]
-    pub filter: String,
-    /// How a topic names device and signal.
-    #[arg(long, default_value = "sensors/{device}/{signal}")]
-    pub mqtt_topic: String,
+    /// How the messages there are written, for what is subscribed to.
+    #[arg(long, value_name = "DIALECT", default_value = "json")]
+    pub payload: Dialect,
+    /// What to subscribe to; that of the dialect if absent, such as sensors/#.
+    #[arg(long)]
+    pub filter: Option<String>,
+    /// How a topic names device and signal; that of the dialect if absent.
+    #[arg(long)]
+    pub mqtt_topic: Option<String>,
     /// User name at that broker.
     #[arg(long)]
     pub username: Option<String>,

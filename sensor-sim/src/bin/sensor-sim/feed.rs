@@ -2,7 +2,7 @@
 
 use sensor_sim::device::{Device, Message};
 use sensor_sim::ledger::Expectation;
-use sensor_sim::payload::{self, Writer};
+use sensor_sim::payload::{self, Signal, Writer};
 use sensor_sim::truth::Label;
 
 use crate::player::Player;
@@ -46,19 +46,18 @@ pub(crate) struct DeviceFeed {
 impl DeviceFeed {
     /// A feed of at most `count_max` ticks; payloads shorter than `bytes_min` are filled up.
     pub(crate) fn new(device: Device, bytes_min: usize, count_max: Option<u64>) -> Self {
-        let profile = device.profile();
-        let signals = profile
-            .signal
-            .iter()
-            .map(|signal| signal.name.clone())
-            .collect();
-        let writer = Writer::new(profile.payload, device.name(), signals, bytes_min);
+        let writer = Writer::new(device.profile(), device.name(), bytes_min);
         Self {
             device,
             writer,
             payload: Vec::new(),
             left: count_max.unwrap_or(u64::MAX),
         }
+    }
+
+    /// What its messages are about.
+    pub(crate) fn signals(&self) -> &[Signal] {
+        self.writer.signals()
     }
 }
 

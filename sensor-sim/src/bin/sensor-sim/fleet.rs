@@ -13,6 +13,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::book;
 use crate::clock::Clock;
+use crate::edge::EdgeNode;
 use crate::figures::Figures;
 use crate::publisher::Publisher;
 use crate::run::{Buffers, Run, Transport};
@@ -46,6 +47,8 @@ pub(crate) struct Entry {
     pub name: String,
     /// For each stream its topic and its signals.
     pub streams: Vec<(String, Vec<String>)>,
+    /// Its edge node, where the dialect is Sparkplug B.
+    pub edge: Option<EdgeNode>,
 }
 
 /// A run that is being prepared.
@@ -138,6 +141,7 @@ impl Fleet {
             index,
             first_stream,
             topics,
+            entry.edge,
             feed,
         ));
     }

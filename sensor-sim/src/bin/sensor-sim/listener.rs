@@ -120,6 +120,7 @@ impl<'a> Listener<'a> {
             password: password.as_deref(),
             keep_alive_s: KEEP_ALIVE_S,
             clean_session: false,
+            will: None,
         };
         packet::write_connect(&mut out, &connect);
         packet::write_subscribe(&mut out, 1, &subscription.filter, 2);

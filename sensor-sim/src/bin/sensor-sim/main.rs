@@ -6,6 +6,7 @@ mod client;
 mod feed;
 mod player;
 mod run;
+mod edge;
 mod outlet;
 mod publisher;
 mod book;

@@ -7,6 +7,7 @@ use sensor_sim::ledger::Expectation;
 
 use crate::client::packet;
 use crate::client::window::{Ticket, Window};
+use crate::edge::EdgeNode;
 use crate::feed::Outgoing;
 use crate::run::Run;
 
@@ -16,6 +17,8 @@ pub(crate) struct Outlet {
     pub(crate) first_stream: u32,
     pub(crate) topics: Vec<String>,
     pub(crate) window: Window,
+    /// Who numbers the messages, where the dialect is Sparkplug B.
+    pub(crate) edge: Option<EdgeNode>,
     /// What one tick gave at once and did not fit; nothing is asked of the feed meanwhile.
     pub(crate) pending: VecDeque<Pending>,
     pub(crate) newest_time: i64,
@@ -112,16 +115,38 @@ impl Outlet {
         figures.sent += 1;
         if qos == 0 {
             figures.done(intended_us, now_us, now_us);
-            return packet::write_publish(out, topic, payload, 0, 0);
+            packet::write_publish(out, topic, payload, 0, 0);
+            return stamp(&mut self.edge, out);
         }
         let ticket = Ticket {
             sequence,
             intended_us,
             sent_us: now_us,
         };
+        let edge = &mut self.edge;
         let packet = self.window.put(ticket, |slot, id| {
-            packet::write_publish(slot, topic, payload, qos, id)
+            packet::write_publish(slot, topic, payload, qos, id);
+            stamp(edge, slot);
         });
         out.extend_from_slice(packet.unwrap_or_default());
+    }
+
+    /// Appends what a new session must say first, at `time`: births, and what was not acknowledged; gives how many
+    /// messages go out again.
+    pub(crate) fn begin_session(&mut self, time: i64, out: &mut Vec<u8>) -> u64 {
+        let Some(edge) = &mut self.edge else {
+            return self
+                .window
+                .write_again(out, |packet| packet[0] |= packet::DUP);
+        };
+        edge.write_births(time, out);
+        // Its session is a clean one: what goes out again is new to the broker.
+        self.window.write_again(out, |packet| edge.stamp(packet))
+    }
+}
+
+fn stamp(edge: &mut Option<EdgeNode>, packet: &mut [u8]) {
+    if let Some(edge) = edge {
+        edge.stamp(packet);
     }
 }

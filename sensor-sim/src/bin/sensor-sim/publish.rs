@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use sensor_sim::device::{Device, Recipe};
+use sensor_sim::dialect::Dialect;
 use sensor_sim::fault::FaultPlan;
 use sensor_sim::limits::DEVICES_MAX;
+use sensor_sim::payload;
 use sensor_sim::profile::{Profile, is_name};
 use sensor_sim::truth::Kind;
 
 use crate::cli::{Faults, Mqtt, Publish};
 use crate::dry::{self, Until};
+use crate::edge::EdgeNode;
 use crate::feed::{DeviceFeed, Feed};
 use crate::figures::Figures;
 use crate::fleet::{Entry, Fleet, Plan};
@@ -49,10 +52,12 @@ pub(crate) fn publish(options: &Publish) -> Result<u8> {
     for number in options.first..options.first + options.devices {
         let (name, device) = device(number, &profiles, &mut recipe);
         let feed = DeviceFeed::new(device, options.payload_bytes.into(), options.count);
-        fleet.add(
-            entry(name, &recipe.profile, &options.topic),
-            Feed::Device(Box::new(feed)),
-        );
+        let mut entry = entry(name, &recipe.profile, options.topic.as_deref());
+        if recipe.profile.payload == Dialect::SparkplugB {
+            let (topic, _) = &entry.streams[0];
+            entry.edge = Some(EdgeNode::new(topic, feed.signals(), recipe.boots)?);
+        }
+        fleet.add(entry, Feed::Device(Box::new(feed)));
     }
     let (figures, seconds) = fleet.go()?;
     finish(&figures, seconds, &options.mqtt)
@@ -162,7 +167,7 @@ fn profiles(options: &Publish) -> Result<Profiles> {
     let mut profiles = Vec::new();
     for name in &options.profile {
         let path = Path::new(name);
-        let profile = if path.extension().is_some_and(|it| it == "toml") {
+        let mut profile = if path.extension().is_some_and(|it| it == "toml") {
             let text = fs::read_to_string(path)
                 .with_context(|| format!("cannot read the profile {name}"))?;
             Profile::parse(name, &text)?
@@ -175,7 +180,13 @@ fn profiles(options: &Publish) -> Result<Profiles> {
             .filter(|stem| is_name(stem));
         let stem =
             stem.with_context(|| format!("{name} can't be a part of a topic; rename the file"))?;
+        if let Some(dialect) = options.payload {
+            profile.payload = dialect;
+        }
         let profile = with_signals(profile, options);
+        if let Err(reason) = payload::check(&profile) {
+            bail!("profile {name}: {reason}");
+        }
         check_rate(&profile, options)?;
         profiles.push((stem.to_owned(), Arc::new(profile)));
     }
@@ -201,9 +212,10 @@ fn check_rate(profile: &Profile, options: &Publish) -> Result<()> {
     let rate = options
         .rate
         .map_or(1000.0 / profile.period_ms, |rate| rate / messages);
-    if rate > SIGNAL_HZ_MAX {
+    let step_ms = profile.payload.time_step_ms();
+    if rate * step_ms as f64 > SIGNAL_HZ_MAX {
         bail!(
-            "{rate} readings of a signal each second need more times than there are ms; give more --signals"
+            "{rate} readings of a signal each second need more times than a clock with steps of {step_ms} ms has; give more --signals, or a lower --rate"
         );
     }
     Ok(())
@@ -228,7 +240,8 @@ fn fault_plan(faults: &Faults) -> Result<FaultPlan> {
     })
 }
 
-fn entry(name: String, profile: &Profile, topic: &str) -> Entry {
+fn entry(name: String, profile: &Profile, topic: Option<&str>) -> Entry {
+    let topic = topic.unwrap_or(profile.payload.topic());
     let names: Vec<String> = profile
         .signal
         .iter()
@@ -242,7 +255,11 @@ fn entry(name: String, profile: &Profile, topic: &str) -> Entry {
             .map(|signal| (topic_of(topic, &name, &signal), vec![signal]))
             .collect()
     };
-    Entry { name, streams }
+    Entry {
+        name,
+        streams,
+        edge: None,
+    }
 }
 
 /// The topic of a device's signal.

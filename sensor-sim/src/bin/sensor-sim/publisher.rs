@@ -15,7 +15,9 @@ use tokio::time::{Sleep, timeout};
 
 use crate::client::link::Link;
 use crate::client::packet::{self, Answer, Connect, Packet};
+use crate::client::refusal;
 use crate::client::window::Window;
+use crate::edge::EdgeNode;
 use crate::feed::{Feed, Outgoing};
 use crate::outlet::Outlet;
 use crate::run::{Run, Username};
@@ -52,6 +54,7 @@ impl Publisher {
         index: u32,
         first_stream: u32,
         topics: Vec<String>,
+        edge: Option<EdgeNode>,
         feed: Feed,
     ) -> Self {
         let outlet = Outlet {
@@ -59,6 +62,7 @@ impl Publisher {
             first_stream,
             topics,
             window: Window::new(run.transport.window),
+            edge,
             pending: VecDeque::new(),
             newest_time: i64::MIN,
         };
@@ -118,7 +122,7 @@ impl Publisher {
             self.fill(&mut link)?;
             let now_us = run.clock.now_us();
             if self.is_done(&link) || now_us >= self.give_up_us() {
-                link.send(&packet::DISCONNECT)?;
+                self.leave(&mut link)?;
                 return Ok(());
             }
             self.keep_alive(&mut link, now_us)?;
@@ -141,6 +145,15 @@ impl Publisher {
         Ok(())
     }
 
+    fn leave(&self, link: &mut Link) -> io::Result<()> {
+        let mut out = Vec::new();
+        if let Some(edge) = &self.outlet.edge {
+            edge.write_death(&mut out);
+        }
+        out.extend_from_slice(&packet::DISCONNECT);
+        link.send(&out)
+    }
+
     async fn connect(&mut self) -> io::Result<Link> {
         let run = Rc::clone(&self.run);
         let opening = Link::open(
@@ -158,12 +171,15 @@ impl Publisher {
                 Username::Prefix(prefix) => format!("{prefix}{}", self.name),
             });
         let mut out = Vec::new();
+        let is_edge = self.outlet.edge.is_some();
         let connect = Connect {
             client_id: &client_id,
             username: username.as_deref(),
             password: run.transport.password.as_deref(),
             keep_alive_s: run.transport.keep_alive_s,
-            clean_session: run.transport.qos == 0,
+            // A session of Sparkplug B is a clean one, by its standard.
+            clean_session: run.transport.qos == 0 || is_edge,
+            will: self.outlet.edge.as_mut().map(EdgeNode::will),
         };
         packet::write_connect(&mut out, &connect);
         link.send(&out)?;
@@ -179,9 +195,13 @@ impl Publisher {
             });
             timeout(ANSWER_TIME, answer).await??;
         }
-        check_code(code.unwrap_or_default(), &client_id)?;
+        refusal::check(code.unwrap_or_default(), &client_id)?;
         out.clear();
-        let resent = self.outlet.window.write_again(&mut out);
+        if let Some(edge) = &self.outlet.edge {
+            edge.write_subscribe(&mut out);
+        }
+        let time = run.clock.wall_ms(run.clock.now_us());
+        let resent = self.outlet.begin_session(time, &mut out);
         let mut figures = run.figures.borrow_mut();
         figures.connects += 1;
         figures.resent += resent;
@@ -281,6 +301,16 @@ impl Publisher {
                     self.pinged_us = None;
                     None
                 }
+                // The only subscription is that of an edge node to its commands, of which it knows one.
+                Packet::Publish { qos, id, .. } => {
+                    if qos == 1 {
+                        packet::write_answer(answers, Answer::Ack, id);
+                    }
+                    if let Some(edge) = &mut self.outlet.edge {
+                        edge.write_births(run.clock.wall_ms(run.clock.now_us()), answers);
+                    }
+                    None
+                }
                 _ => None,
             };
             if let Some(ticket) = ticket {
@@ -346,27 +376,6 @@ impl Publisher {
             None => now_us,
         }
     }
-}
-
-fn check_code(code: u8, client_id: &str) -> io::Result<()> {
-    let (kind, why) = match code {
-        0 => return Ok(()),
-        1 => (ErrorKind::PermissionDenied, "it does not speak MQTT 3.1.1"),
-        2 => (ErrorKind::PermissionDenied, "the client id"),
-        3 => (ErrorKind::ConnectionRefused, "it is not available"),
-        4 | 5 => (
-            ErrorKind::PermissionDenied,
-            "user name or password: see --username, --user-per-device, --password-file",
-        ),
-        _ => (
-            ErrorKind::InvalidData,
-            "a code that MQTT 3.1.1 doesn't have",
-        ),
-    };
-    Err(Error::new(
-        kind,
-        format!("the broker refuses {client_id}: {why} (code {code})"),
-    ))
 }
 
 /// Each loopback address has its own 28 000 ports.

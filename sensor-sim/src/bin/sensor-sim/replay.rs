@@ -137,5 +137,6 @@ fn entry(options: &Replay, signals: Vec<String>, joins_signals: bool) -> Entry {
     Entry {
         name: options.device.clone(),
         streams,
+        edge: None,
     }
 }

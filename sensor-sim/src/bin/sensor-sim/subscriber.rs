@@ -1,7 +1,7 @@
 //! What an MQTT subscriber hears of the readings, for `verify`.
 
 use anyhow::Result;
-use sensor_sim::payload;
+use sensor_sim::payload::Reader;
 
 use crate::cli::Verify;
 use crate::clock::Clock;
@@ -10,9 +10,12 @@ use crate::verify::Heard;
 
 /// Subscribes and listens until it is quiet.
 pub(crate) fn listen(broker: &str, options: &Verify, clock: &Clock) -> Result<Heard> {
+    let dialect = options.payload;
+    let filter = options.filter.as_deref().unwrap_or(dialect.filter());
+    let template = options.mqtt_topic.as_deref().unwrap_or(dialect.topic());
     let subscription = Subscription {
         broker: broker.to_owned(),
-        filter: options.filter.clone(),
+        filter: filter.to_owned(),
         name: "verify",
         username: options.username.clone(),
         password_file: options.password_file.clone(),
@@ -20,18 +23,21 @@ pub(crate) fn listen(broker: &str, options: &Verify, clock: &Clock) -> Result<He
         idle: options.idle,
     };
     let mut heard = Heard::default();
+    let mut reader = Reader::default();
     let reconnects = Listener::new(&subscription, clock).listen(&mut |topic, payload| {
-        hear(&mut heard, &options.mqtt_topic, topic, payload);
+        hear(&mut heard, &mut reader, template, topic, payload);
     })?;
     heard.note = format!("  ({reconnects} reconnects)");
     Ok(heard)
 }
 
-fn hear(heard: &mut Heard, template: &str, topic: &str, payload: &[u8]) {
+fn hear(heard: &mut Heard, reader: &mut Reader, template: &str, topic: &str, payload: &[u8]) {
+    let Some(found) = reader.read(topic, payload) else {
+        return;
+    };
     let Some((device, signal)) = names(template, topic) else {
         return heard.add(topic, "", None, None);
     };
-    let found = payload::read(payload);
     if found.is_empty() {
         heard.add(device, signal, None, None);
     }

@@ -3,3 +3,4 @@
 pub(crate) mod packet;
 pub(crate) mod window;
 pub(crate) mod link;
+pub(crate) mod refusal;

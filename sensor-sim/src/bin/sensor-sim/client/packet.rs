@@ -16,6 +16,21 @@ pub(crate) struct Connect<'a> {
     pub keep_alive_s: u16,
     /// Whether the broker forgets the session.
     pub clean_session: bool,
+    /// What the broker publishes if the connection breaks.
+    pub will: Option<Will<'a>>,
+}
+
+/// What the broker publishes if the connection breaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Will<'a> {
+    /// Its topic.
+    pub topic: &'a str,
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// Its quality of service.
+    pub qos: u8,
+    /// Whether the broker keeps it.
+    pub retain: bool,
 }
 
 /// A packet from the broker.
@@ -68,6 +83,8 @@ pub(crate) fn write_connect(out: &mut Vec<u8>, connect: &Connect<'_>) {
     let password = connect.password.filter(|_| connect.username.is_some());
     let texts = [
         Some(connect.client_id.as_bytes()),
+        connect.will.map(|will| will.topic.as_bytes()),
+        connect.will.map(|will| will.payload),
         connect.username.map(str::as_bytes),
         password,
     ];
@@ -82,6 +99,9 @@ pub(crate) fn write_connect(out: &mut Vec<u8>, connect: &Connect<'_>) {
     out.extend_from_slice(b"\x00\x04MQTT\x04");
     let mut flags = u8::from(connect.clean_session) << 1;
     flags |= u8::from(connect.username.is_some()) << 7 | u8::from(password.is_some()) << 6;
+    if let Some(will) = connect.will {
+        flags |= 0x04 | will.qos << 3 | u8::from(will.retain) << 5;
+    }
     out.push(flags);
     out.extend_from_slice(&connect.keep_alive_s.to_be_bytes());
     texts
@@ -238,6 +258,7 @@ mod tests {
             password: Some(b"pw"),
             keep_alive_s: 60,
             clean_session: false,
+            will: None,
         };
         assert_eq!(
             written(|out| write_connect(out, &connect)),
@@ -251,6 +272,19 @@ mod tests {
         assert_eq!(
             written(|out| write_connect(out, &nobody)),
             b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x3C\x00\x01c"
+        );
+        let mortal = Connect {
+            will: Some(Will {
+                topic: "w",
+                payload: b"gone",
+                qos: 1,
+                retain: true,
+            }),
+            ..nobody
+        };
+        assert_eq!(
+            written(|out| write_connect(out, &mortal)),
+            b"\x10\x16\x00\x04MQTT\x04\x2E\x00\x3C\x00\x01c\x00\x01w\x00\x04gone"
         );
         assert_eq!(
             written(|out| write_publish(out, "t", b"x", 1, 258)),

@@ -125,9 +125,13 @@ impl Window {
         }
     }
 
-    /// Appends all that the broker must get again after a reconnect, in the old order [MQTT-4.4.0-1]; gives how many
-    /// messages that are.
-    pub(crate) fn write_again(&mut self, out: &mut Vec<u8>) -> u64 {
+    /// Appends all that the broker must get again after a reconnect, in the old order [MQTT-4.4.0-1], each PUBLISH as
+    /// `renew` leaves it; gives how many messages that are.
+    pub(crate) fn write_again(
+        &mut self,
+        out: &mut Vec<u8>,
+        mut renew: impl FnMut(&mut [u8]),
+    ) -> u64 {
         let mut pending: Vec<usize> = (0..self.slots.len())
             .filter(|at| self.slots[*at].state != State::Free)
             .collect();
@@ -136,7 +140,7 @@ impl Window {
         for at in pending {
             let slot = &mut self.slots[at];
             if slot.state == State::Published {
-                slot.packet[0] |= packet::DUP;
+                renew(&mut slot.packet);
                 out.extend_from_slice(&slot.packet);
                 messages += 1;
             } else {
@@ -224,7 +228,10 @@ mod tests {
         window.received(2);
         put(&mut window, 4);
         let mut out = Vec::new();
-        assert_eq!(window.write_again(&mut out), 2);
+        assert_eq!(
+            window.write_again(&mut out, |packet| packet[0] |= packet::DUP),
+            2
+        );
         let mut expected = b"\x62\x02\x00\x02".to_vec();
         expected.extend_from_slice(b"\x3A\x06\x00\x01t\x00\x03\x03");
         expected.extend_from_slice(b"\x3A\x06\x00\x01t\x00\x01\x04");
