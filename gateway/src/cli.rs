@@ -64,6 +64,12 @@ pub enum Command {
         )]
         config: PathBuf,
     },
+    /// Measures the pipeline on public data, beside what is published.
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        bench: Bench,
+    },
     /// Adds or changes a user of the broker; the password is read from standard input.
     Passwd {
         /// The credentials file; made if it does not exist.
@@ -76,6 +82,17 @@ pub enum Command {
         /// What it may do: a role of the file; a new file has `device` and `operator`.
         #[arg(long, default_value = "device")]
         role: String,
+    },
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// How near to the truth the values come that are cleaned of known faults.
+    Cleaning {
+        /// Folder with clean/*.csv: healthy series, `timestamp,value`.
+        #[arg(long, env = "TIDEGATE_DATA")]
+        data: PathBuf,
     },
 }
 

@@ -38,4 +38,5 @@ pub mod recover;
 pub mod store;
 pub mod uplink;
 pub mod bill;
+pub mod bench;
 pub mod clock;

@@ -128,6 +128,13 @@ pub const LINGER_MS_MAX: u64 = 1_000;
 /// Capacity that an idle connection keeps for what it will send, bytes.
 pub const OUTBOUND_KEPT_BYTES: usize = 512;
 
+/// Most readings of a series in a benchmark.
+pub const BENCH_ROWS_MAX: usize = 4_000;
+/// Readings of a series that are not scored, because the pipeline learns from them.
+pub const BENCH_LEARNED: usize = 300;
+/// How often a benchmark puts faults into each series, each time at other places.
+pub const BENCH_SEEDS: u64 = 3;
+
 const _: () = {
     assert!(OUTBOX_BYTES_PER_ENTRY_MAX <= OUTBOX_BYTES_PER_COMMIT_MAX);
     assert!(PLAN_BYTES_MAX < CHUNK_BYTES_MAX);

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use gateway::bill::Bill;
-use gateway::cli::{Arguments, Command, EXIT_CONFIG};
+use gateway::cli::{Arguments, Bench, Command, EXIT_CONFIG};
 use gateway::config::Config;
 use gateway::run::Exit;
-use gateway::{demo, passwd, recover, start};
+use gateway::{bench, demo, passwd, recover, start};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             port,
         } => demo::run((!forever).then_some(seconds), port),
         Command::Replay { config } => replay(&config),
+        Command::Bench { bench } => measure(&bench),
         Command::Passwd {
             file,
             user,
@@ -90,6 +91,13 @@ fn replay(path: &Path) -> anyhow::Result<ExitCode> {
             })
         }
     }
+}
+
+fn measure(bench: &Bench) -> anyhow::Result<ExitCode> {
+    match bench {
+        Bench::Cleaning { data } => println!("{}", bench::cleaning::run(data)?),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The config, or its faults on standard error.

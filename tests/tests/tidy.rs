@@ -21,6 +21,7 @@ const SHELL: &[&str] = &[
     "passwd",
     "secrets",
     "bill",
+    "bench",
     "demo",
     "store",
     "uplink",

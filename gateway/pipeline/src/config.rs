@@ -6,7 +6,7 @@ pub use validate::Invalid;
 
 use crate::glob;
 use crate::limits::{
-    DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX, SENTINELS_MAX,
+    DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX, SENTINELS_MAX,
     SIGNAL_BYTES_MAX, THRESHOLDS_MAX, UNIT_BYTES_MAX,
 };
 use crate::window::Pane;
@@ -96,18 +96,34 @@ pub struct Range {
 }
 
 /// How jumps and gaps are mended.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cleaning {
     /// A value is suspect if it is further from the one before than this many usual steps of the sensor.
     pub jump: f64,
     /// A suspect waits at most this many ms of the gateway's time for the readings that judge it.
     pub wait_ms_max: u32,
-    /// Whether values in another unit (°F for °C, K for °C, a thousand for one) are brought back.
-    pub unit_flip: bool,
+    /// Other units in which the values may come by mistake: they are brought back.
+    pub flips: Vec<Unit, FLIPS_MAX, u8>,
     /// What stands in for readings that did not come or could not be used.
     pub fill: Fill,
     /// Longer gaps stay gaps, in ms of event time.
     pub fill_ms_max: u32,
+}
+
+/// A unit in which values come by mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// °F for °C.
+    Fahrenheit,
+    /// °C for °F.
+    Celsius,
+    /// K for °C.
+    Kelvin,
+    /// A thousand for one: mbar for bar, mV for V.
+    Milli,
+    /// One for a thousand: bar for mbar, V for mV.
+    Kilo,
 }
 
 /// What stands in for a reading that is missing.
@@ -184,9 +200,9 @@ impl Default for BatchConfig {
 impl Default for Cleaning {
     fn default() -> Self {
         Self {
-            jump: 3.0,
+            jump: 2.5,
             wait_ms_max: 30_000,
-            unit_flip: false,
+            flips: Vec::new(),
             fill: Fill::default(),
             fill_ms_max: 300_000,
         }

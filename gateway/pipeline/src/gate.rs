@@ -1,6 +1,6 @@
 //! The gate: a value that jumps waits until the next ones say whether it was a spike or a step; all others pass at once.
 //!
-//! A value is a suspect if it lies further from the last trusted one than the sensor moves ([`Scale::jump_min`]). What
+//! A value is a suspect if it lies further from the last trusted one than the sensor moves ([`Scale::reach`]). What
 //! becomes of it is decided by the residual of the median of three (Tukey, "Exploratory Data Analysis", 1977): by how much it
 //! sticks out over *both* neighbours. A spike does, a step or the slope of a fast event doesn't, however steep it is. Equal
 //! suspects one behind the other are a code or a glitch if the signal comes back within three readings, and a step if not.
@@ -14,7 +14,7 @@ mod scale;
 
 use self::fill::Line;
 use self::flip::Flip;
-use self::scale::{Period, Scale};
+use self::scale::{Period, Reach, Scale};
 use crate::config::{Cleaning, Fill};
 use crate::limits::{GATE_HELD_MAX, GATE_RELEASED_MAX};
 use crate::time::{Instant, Now};
@@ -26,6 +26,12 @@ use wire::{Content, Flags, Quality, Reasons, Timestamp};
 pub(crate) const FREE: u16 = u16::MAX;
 /// A signal that is back within this part of a suspect's jump has returned.
 const RETURN_RATIO: f64 = 0.3;
+
+/// What sensors, converters and drivers send where they have no value. Most are also possible values, so one is a suspect only
+/// if it is a jump, but by less than any other.
+const CODES: [f64; 8] = [0.0, 85.0, -127.0, -200.0, -999.0, -9999.0, 4095.0, 65_535.0];
+/// By how much less.
+const CODE_RATIO: f64 = 0.5;
 
 /// What the gate knows of a sensor, or room for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,14 +199,19 @@ impl Gate {
             let Some(level) = self.level else {
                 return self.trust(item.as_sent(), item.raw, config, out);
             };
-            let jump_min = self.scale.jump_min(
-                config.jump,
-                self.period.steps(item.time.0.saturating_sub(level.at)),
-            );
-            let Some(suspect) = self.suspect() else {
-                return self.meet(now, item, level, jump_min, config, out);
+            let steps = self.period.steps(item.time.0.saturating_sub(level.at));
+            let suspect = self.suspect();
+            let weighed = suspect.unwrap_or(item).raw;
+            let part = if CODES.contains(&weighed) {
+                CODE_RATIO
+            } else {
+                1.0
             };
-            match self.judge_suspects(item, suspect, level, jump_min, config, out) {
+            let reach = self.scale.reach(part * config.jump, part, steps);
+            let Some(suspect) = suspect else {
+                return self.meet(now, item, level, reach, config, out);
+            };
+            match self.judge_suspects(item, suspect, level, reach, config, out) {
                 Next::Hold => return self.hold(now, item, false, config, out),
                 Next::Trust => return self.trust(item.as_sent(), item.raw, config, out),
                 Next::Weigh => {}
@@ -215,17 +226,17 @@ impl Gate {
         now: Now,
         item: Item,
         level: Level,
-        jump_min: f64,
+        reach: Reach,
         config: &Cleaning,
         out: &mut Released,
     ) {
-        if (item.raw - level.value).abs() <= jump_min {
+        if (item.raw - level.value).abs() <= reach.jump {
             self.flip = None;
             return self.trust(item.as_sent(), item.raw, config, out);
         }
         let flip = self
             .flip
-            .filter(|flip| (flip.undo(item.raw) - level.value).abs() <= jump_min);
+            .filter(|flip| flip.fits(level.value, item.raw, reach.width));
         match flip {
             Some(flip) => self.trust_flipped(flip, item, config, out),
             None => self.hold(now, item, false, config, out),
@@ -238,14 +249,14 @@ impl Gate {
         item: Item,
         suspect: Item,
         level: Level,
-        jump_min: f64,
+        reach: Reach,
         config: &Cleaning,
         out: &mut Released,
     ) -> Next {
         let (jump, back) = (suspect.raw - level.value, suspect.raw - item.raw);
-        let sticks_out = jump * back > 0.0 && jump.abs().min(back.abs()) > jump_min;
+        let sticks_out = jump * back > 0.0 && jump.abs().min(back.abs()) > reach.jump;
         let has_returned =
-            (item.raw - level.value).abs() <= jump_min.max(RETURN_RATIO * jump.abs());
+            (item.raw - level.value).abs() <= reach.jump.max(RETURN_RATIO * jump.abs());
         if sticks_out {
             self.lose_suspects();
             return if has_returned {
@@ -254,8 +265,13 @@ impl Gate {
                 Next::Hold
             };
         }
-        let flip =
-            Flip::of(level.value, suspect.raw, item.raw, jump_min).filter(|_| config.unit_flip);
+        let flip = Flip::of(
+            &config.flips,
+            level.value,
+            suspect.raw,
+            item.raw,
+            reach.width,
+        );
         let is_same = suspect.raw.to_bits() == item.raw.to_bits();
         if flip.is_none() && is_same && self.held.len() < GATE_HELD_MAX {
             return Next::Hold;

@@ -1,9 +1,10 @@
 //! Readings become values, averages, alerts and batches, in memory that the caller gives at the start.
 //!
 //! # The order of the stages
-//! duplicate → time → sentinel → range → *tap A: thresholds* → stuck → windows → batch. A duplicate is dropped; every other reading, however bad
-//! or late, comes out in exactly one row of one telemetry batch, with its quality and the reasons. Only good values move
-//! thresholds; good and uncertain ones are averaged.
+//! duplicate → time → sentinel → range → *tap A: thresholds* → gate (spike, step, unit, fill) → stuck → windows → batch. A
+//! duplicate is dropped; every other reading, however bad or late, comes out in exactly one row of one telemetry batch, with its
+//! quality and the reasons, and what was sent beside a value that was mended. What is filled in is a row more. Only good values
+//! move thresholds, before they are mended; good and uncertain ones are averaged.
 //!
 //! # Two contracts
 //! 1. *Poll:* after every `handle_*`, ask for the [`deadline`](Pipeline::deadline), and call

@@ -32,6 +32,8 @@ pub const GATE_HELD_MAX: usize = 3;
 pub const GATE_FILLED_MAX: usize = 60;
 /// What one reading makes a gate release: what is filled in, those that waited, and itself.
 pub const GATE_RELEASED_MAX: usize = GATE_FILLED_MAX + GATE_HELD_MAX + 1;
+/// Most units that a sensor's values may come in beside their own.
+pub const FLIPS_MAX: usize = 4;
 /// Most panes of a sensor: an hour in hops of 15 s.
 pub const PANES_MAX: usize = 256;
 /// Longest window, in ms: a week. The time it covers fits 32 bits.

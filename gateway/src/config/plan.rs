@@ -207,8 +207,8 @@ impl Sensor {
             }
         }
         config.stuck_ms = self.stuck.map(narrow).or(config.stuck_ms);
-        if let Some(clean) = self.clean {
-            clean.apply(&mut config.cleaning);
+        if let Some(clean) = &self.clean {
+            clean.apply(&mut config.cleaning, key, faults);
         }
         set(&mut config.lateness_ms, self.lateness);
         set(&mut config.future_ms_max, self.future_max);

@@ -1,6 +1,10 @@
 //! Values that come in another unit: an affine relation to where the signal was.
 
+use crate::config::Unit;
 use serde::{Deserialize, Serialize};
+
+/// How much wider a jump must be than what the unit would bring back to the level.
+const TELLING: f64 = 1.5;
 
 /// A wrong unit: what was sent is brought back by `value * factor + offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -9,29 +13,18 @@ pub(super) struct Flip {
     offset: f64,
 }
 
-/// Units that are mixed up in the field: °F for °C, °C for °F, K for °C, and a thousand for one (mbar and bar, mV and V).
-const FLIPS: [Flip; 5] = [
-    Flip {
-        factor: 1.0 / 1.8,
-        offset: -32.0 / 1.8,
-    },
-    Flip {
-        factor: 1.8,
-        offset: 32.0,
-    },
-    Flip {
-        factor: 1.0,
-        offset: -273.15,
-    },
-    Flip {
-        factor: 1e-3,
-        offset: 0.0,
-    },
-    Flip {
-        factor: 1e3,
-        offset: 0.0,
-    },
-];
+impl From<Unit> for Flip {
+    fn from(unit: Unit) -> Self {
+        let (factor, offset) = match unit {
+            Unit::Fahrenheit => (1.0 / 1.8, -32.0 / 1.8),
+            Unit::Celsius => (1.8, 32.0),
+            Unit::Kelvin => (1.0, -273.15),
+            Unit::Milli => (1e-3, 0.0),
+            Unit::Kilo => (1e3, 0.0),
+        };
+        Self { factor, offset }
+    }
+}
 
 impl Flip {
     /// The value in the sensor's own unit.
@@ -39,16 +32,27 @@ impl Flip {
         sent * self.factor + self.offset
     }
 
+    /// Whether what was sent is, in this unit, where the signal was, give or take `width`. Where so much would be that it says
+    /// nothing, it is not: a thousandth of anything is near zero.
+    pub(super) fn fits(self, level: f64, sent: f64, width: f64) -> bool {
+        (self.undo(sent) - level).abs() <= width
+            && (sent - level).abs() >= TELLING * width / self.factor
+    }
+
     /// The unit by which a suspect and the one behind it would both be where the signal was.
-    pub(super) fn of(level: f64, first: f64, second: f64, jump_min: f64) -> Option<Self> {
-        let fits = |flip: &Self| {
-            (flip.undo(first) - level).abs() <= jump_min
-                && (flip.undo(second) - flip.undo(first)).abs() <= jump_min
-        };
+    pub(super) fn of(
+        units: &[Unit],
+        level: f64,
+        first: f64,
+        second: f64,
+        width: f64,
+    ) -> Option<Self> {
         let distance = |flip: &Self| (flip.undo(first) - level).abs();
-        FLIPS
-            .into_iter()
-            .filter(fits)
+        units
+            .iter()
+            .map(|unit| Self::from(*unit))
+            .filter(|flip| flip.fits(level, first, width))
+            .filter(|flip| flip.fits(flip.undo(first), second, width))
             .min_by(|a, b| distance(a).total_cmp(&distance(b)))
     }
 }

@@ -14,6 +14,10 @@ const USUAL: f64 = 0.9;
 const PACE: [f64; 2] = [0.05, 0.01];
 /// A jump is at least this part of the spread: what is smaller does no harm.
 const JUMP_SPREAD: f64 = 0.35;
+/// A value brought back from another unit is not further than so many usual steps from the one before.
+const UNIT_STEPS: f64 = 2.5;
+/// In the middle of a fast event a jump is longer than so many of its last step.
+const RESTLESS: f64 = 2.0;
 /// A gap of readings widens what is no jump by its root, up to here.
 const WIDENED_MAX: f64 = 8.0;
 
@@ -28,6 +32,8 @@ pub(super) struct Scale {
     mean: f64,
     variance: f64,
     step: f64,
+    /// The last step.
+    latest: f64,
 }
 
 impl Scale {
@@ -44,6 +50,7 @@ impl Scale {
         self.mean += weight * distance;
         self.variance = (1.0 - weight) * (self.variance + weight * distance * distance);
         let pace = PACE[usize::from(self.is_learned())];
+        self.latest = difference.abs();
         if self.step == 0.0 {
             self.step = difference.abs();
         } else if difference.abs() > self.step {
@@ -59,14 +66,31 @@ impl Scale {
         self.n >= LEARNED_N && self.moves >= LEARNED_MOVES
     }
 
-    /// The least jump that is suspect, `steps` periods behind the last trusted value; infinite while nothing is known.
-    pub(super) fn jump_min(&self, factor: f64, steps: f64) -> f64 {
+    /// How far it may go within `steps` periods, by a factor for the usual step and a part of the spread; without bound while
+    /// nothing is known.
+    pub(super) fn reach(&self, factor: f64, part: f64, steps: f64) -> Reach {
         if !self.is_learned() {
-            return f64::INFINITY;
+            let jump = f64::INFINITY;
+            return Reach { jump, width: 0.0 };
         }
-        let jump = (factor * self.step).max(JUMP_SPREAD * libm::sqrt(self.variance));
-        jump * libm::sqrt(steps).min(WIDENED_MAX)
+        let wider = libm::sqrt(steps).min(WIDENED_MAX);
+        let jump = (factor * self.step)
+            .max(part * JUMP_SPREAD * libm::sqrt(self.variance))
+            .max(RESTLESS * self.latest);
+        Reach {
+            jump: wider * jump,
+            width: wider * UNIT_STEPS * self.step,
+        }
     }
+}
+
+/// How far a sensor may go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reach {
+    /// A longer jump is suspect.
+    pub(super) jump: f64,
+    /// Brought back to its unit, a value is not further from the one before than this.
+    pub(super) width: f64,
 }
 
 /// How often a sensor sends, ms; 0 while it isn't known.

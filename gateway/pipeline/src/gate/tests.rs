@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Unit;
 use proptest::prelude::*;
 use std::format;
 use std::string::String;
@@ -102,6 +103,10 @@ fn check(config: &Cleaning, readings: &[Option<f64>], expected: &[&str]) {
     assert_eq!(told, expected);
 }
 
+fn fahrenheit_too() -> Vec<Unit, { crate::limits::FLIPS_MAX }, u8> {
+    [Unit::Fahrenheit].into_iter().collect()
+}
+
 const BAD: Option<f64> = Some(f64::NAN);
 
 #[test]
@@ -127,7 +132,7 @@ fn the_slope_of_a_fast_event_is_no_spike() {
     check(
         &Cleaning::default(),
         &[Some(20.0), Some(30.0), Some(45.0), Some(44.5)],
-        &["0:20.00", "", "1:30.00t", "2:45.00t 3:44.50"],
+        &["0:20.00", "", "1:30.00t 2:45.00", "3:44.50"],
     );
 }
 
@@ -214,7 +219,7 @@ fn seconds_without_a_reading_are_filled() {
 fn a_run_in_another_unit_is_brought_back() {
     let fahrenheit = |celsius: f64| Some(celsius * 1.8 + 32.0);
     let config = Cleaning {
-        unit_flip: true,
+        flips: fahrenheit_too(),
         ..Cleaning::default()
     };
     check(
@@ -264,9 +269,9 @@ proptest! {
     #[test]
     fn every_reading_leaves_once_and_none_changes_silently(
         readings in proptest::collection::vec((prop_oneof![-50.0..50.0_f64, Just(85.0_f64), any::<f64>()], 0_i64..5), 1..400),
-        unit_flip: bool,
+        flips in prop_oneof![Just([].into_iter().collect()), Just(fahrenheit_too())],
     ) {
-        let config = Cleaning { unit_flip, ..Cleaning::default() };
+        let config = Cleaning { flips, ..Cleaning::default() };
         let mut gate = Gate::default();
         let (mut second, mut sent, mut left) = (0, 0, 0);
         let mut out = Released::new();

@@ -1,7 +1,7 @@
 //! What must hold for any input at all.
 
 use super::*;
-use crate::config::{Cleaning, SilenceRule, Sliding, Threshold};
+use crate::config::{Cleaning, SilenceRule, Sliding, Threshold, Unit};
 use proptest::prelude::*;
 use wire::Severity;
 
@@ -59,7 +59,7 @@ fn plan_of(number: u8) -> Plan {
         config.stuck_ms = (number > 0).then_some(1000 * u32::from(number));
         config.cleaning = (number < 3).then_some(Cleaning {
             wait_ms_max: 1500,
-            unit_flip: number == 0,
+            flips: (0..number).map(|_| Unit::Fahrenheit).collect(),
             fill_ms_max: 20_000,
             ..Cleaning::default()
         });
