@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+
+use crate::outbox::Lane;
+use crate::queue::{self, Format};
 
 /// An MQTT edge gateway whose acknowledgement means safe on disk.
 #[derive(Debug, Parser)]
@@ -70,6 +73,18 @@ pub enum Command {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// What waits to be forwarded in the store of a stopped gateway.
+    Queue {
+        /// What to do.
+        #[command(subcommand)]
+        command: QueueCommand,
+    },
+    /// Checks or copies the store of a stopped gateway.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Adds or changes a user of the broker; the password is read from standard input.
     Passwd {
         /// The credentials file; made if it does not exist.
@@ -94,6 +109,62 @@ pub enum Bench {
         #[arg(long, env = "TIDEGATE_DATA")]
         data: PathBuf,
     },
+}
+
+/// The verbs of `tidegate queue`.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Lists rows, readings and bytes of each lane.
+    Ls(ConfigFile),
+    /// Decodes every row; exit 1 at the first that is not sound.
+    Verify(ConfigFile),
+    /// Writes what waits to standard output, in the order of forwarding.
+    Export {
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Which lane.
+        #[arg(long, value_parser = parse_lane, default_value = "telemetry")]
+        lane: Lane,
+        /// One object a line, or a table.
+        #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+        format: Format,
+    },
+}
+
+/// The verbs of `tidegate store`.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Reads every page and every row; exit 1 at the first finding.
+    Check(ConfigFile),
+    /// Copies the store into a folder, and checks the copy.
+    Backup {
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The folder; it is made, and must hold no store yet.
+        to: PathBuf,
+    },
+}
+
+/// Which gateway.
+#[derive(Debug, Args)]
+pub struct ConfigFile {
+    /// Config file of the gateway.
+    #[arg(
+        long,
+        short,
+        env = "TIDEGATE_CONFIG",
+        default_value = "/etc/tidegate/gateway.toml"
+    )]
+    pub config: PathBuf,
+}
+
+fn parse_lane(name: &str) -> Result<Lane, String> {
+    Lane::ALL
+        .into_iter()
+        .find(|lane| queue::name_of(*lane) == name)
+        .ok_or_else(|| "there are alerts, gaps, aggregates and telemetry".to_owned())
 }
 
 /// Exit code of a config that cannot be used (sysexits.h, `EX_CONFIG`).

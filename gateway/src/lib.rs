@@ -33,6 +33,7 @@ pub mod connection;
 pub mod authenticate;
 pub mod secrets;
 pub mod passwd;
+pub mod queue;
 pub mod demo;
 pub mod recover;
 pub mod store;

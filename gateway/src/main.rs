@@ -1,16 +1,16 @@
 //! `tidegate`: arguments → config → parts → run → exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
 use gateway::bill::Bill;
-use gateway::cli::{Arguments, Bench, Command, EXIT_CONFIG};
+use gateway::cli::{Arguments, Bench, Command, EXIT_CONFIG, QueueCommand, StoreCommand};
 use gateway::config::Config;
 use gateway::run::Exit;
-use gateway::{bench, demo, passwd, recover, start};
+use gateway::{bench, demo, passwd, queue, recover, start};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         } => demo::run((!forever).then_some(seconds), port),
         Command::Replay { config } => replay(&config),
         Command::Bench { bench } => measure(&bench),
+        Command::Queue { command } => look_into_queue(&command),
+        Command::Store { command } => look_after_store(&command),
         Command::Passwd {
             file,
             user,
@@ -96,6 +98,43 @@ fn replay(path: &Path) -> anyhow::Result<ExitCode> {
 fn measure(bench: &Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Cleaning { data } => println!("{}", bench::cleaning::run(data)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look_into_queue(command: &QueueCommand) -> anyhow::Result<ExitCode> {
+    let (QueueCommand::Ls(file)
+    | QueueCommand::Verify(file)
+    | QueueCommand::Export { config: file, .. }) = command;
+    let Some(config) = read(&file.config) else {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    };
+    let dir = &config.store.dir;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match command {
+        QueueCommand::Ls(_) => queue::list(dir, &mut out)?,
+        QueueCommand::Verify(_) => {
+            let items = queue::verify(dir)?;
+            writeln!(out, "sound: {items} readings, summaries, alerts and gaps")?;
+        }
+        QueueCommand::Export { lane, format, .. } => queue::export(dir, *lane, *format, &mut out)?,
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look_after_store(command: &StoreCommand) -> anyhow::Result<ExitCode> {
+    let (StoreCommand::Check(file) | StoreCommand::Backup { config: file, .. }) = command;
+    let Some(config) = read(&file.config) else {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    };
+    let dir = &config.store.dir;
+    match command {
+        StoreCommand::Check(_) => println!("{}", queue::check(dir)?),
+        StoreCommand::Backup { to, .. } => {
+            let bytes = queue::back_up(dir, to)?;
+            println!("{bytes} bytes in {}, sound", to.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

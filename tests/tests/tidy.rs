@@ -19,6 +19,7 @@ const SHELL: &[&str] = &[
     "buffers",
     "recover",
     "passwd",
+    "queue",
     "secrets",
     "bill",
     "bench",

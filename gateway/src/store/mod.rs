@@ -8,6 +8,7 @@
 //! SQLite, and the commit would still be reported as done.
 
 mod error;
+mod inspect;
 mod recovery;
 mod schema;
 mod statements;
@@ -19,6 +20,7 @@ use crate::commit::Commit;
 use crate::outbox::{LANES, Lane, OutboxRow, Sequence};
 
 pub use error::StoreError;
+pub use inspect::Inspected;
 pub use recovery::{MovedAside, Opened, Recovered, open};
 pub use writer::Writer;
 

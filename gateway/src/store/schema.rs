@@ -140,7 +140,7 @@ pub(super) fn migrate(
 }
 
 /// The version stands in the header and in a table: a damaged header must not pass for a newer program's file.
-fn schema_version(connection: &Connection, path: &Path) -> Result<u64, StoreError> {
+pub(super) fn schema_version(connection: &Connection, path: &Path) -> Result<u64, StoreError> {
     let failed = || StoreError::sqlite(path, "read its schema version");
     let header: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -178,7 +178,11 @@ fn check_content(connection: &Connection, path: &Path) -> Result<(), StoreError>
     std::fs::remove_file(&suspicion).map_err(StoreError::io(&suspicion, "remove it"))
 }
 
-fn run_check(connection: &Connection, path: &Path, pragma: &str) -> Result<(), StoreError> {
+pub(super) fn run_check(
+    connection: &Connection,
+    path: &Path,
+    pragma: &str,
+) -> Result<(), StoreError> {
     let tried = "check its content";
     let finding: String = connection
         .query_row(pragma, [], |row| row.get(0))

@@ -67,6 +67,32 @@ impl Reasons {
     /// A jump which the next readings confirmed.
     pub const STEP: Self = Self(1 << 13);
 
+    /// What each bit is called, from the lowest, in messages and exports.
+    pub const NAMES: [&'static str; 14] = [
+        "out_of_range",
+        "not_finite",
+        "late",
+        "time_repaired",
+        "future",
+        "arrival_time",
+        "spike",
+        "stuck",
+        "filled",
+        "unit",
+        "sentinel",
+        "noisy",
+        "clock_unsynced",
+        "step",
+    ];
+
+    /// The names of the reasons in this set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        (0..)
+            .zip(Self::NAMES)
+            .filter(move |(bit, _)| self.0 >> bit & 1 == 1)
+            .map(|(_, name)| name)
+    }
+
     /// Whether all reasons of `other` are in this set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
