@@ -22,3 +22,4 @@ pub mod audit;
 pub mod alert;
 pub mod score;
 pub mod labelled;
+pub mod scenario;

@@ -23,3 +23,9 @@ pub const CASES_MAX: usize = 100;
 
 /// Messages which one sequence of a run can count; a ledger with more is not read.
 pub const SEQUENCE_MAX: u32 = u32::MAX - 1;
+
+/// Phases of a scenario: more are no story that anybody follows.
+pub const PHASES_MAX: usize = 64;
+
+/// Expectations of a scenario.
+pub const EXPECTATIONS_MAX: usize = 256;

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-pub(crate) use judge::{Basis, Marks, Plots, Score};
+pub(crate) use judge::{Basis, Marks, Plots, Scenario, Score};
 use sensor_sim::dialect::Dialect;
 use sensor_sim::fault::Order;
 use sensor_sim::truth::Kind;
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Hold alerts against the labels of what really was wrong.
     Score(Score),
+    /// Play the phases of a scenario and look whether all is as expected; exit code 1 if it isn't.
+    Scenario(Scenario),
     /// Draw every kind of device and of fault.
     Plots(Plots),
     /// List the kinds of devices and of faults.
@@ -261,6 +263,9 @@ pub(crate) struct Verify {
     /// Nobody waits longer than this for the first message.
     #[arg(long, default_value = "60s", value_parser = parse_duration)]
     pub wait: Duration,
+    /// A subscriber listens, however quiet it is, until this file is there.
+    #[arg(long, value_name = "FILE", requires = "mqtt")]
+    pub until: Option<PathBuf>,
     /// Cases of each kind that are named.
     #[arg(long, default_value_t = 3, value_name = "COUNT")]
     pub cases: usize,

@@ -38,6 +38,8 @@ pub(crate) struct Subscription {
     pub wait: Duration,
     /// Nothing more comes once it was quiet for so long.
     pub idle: Duration,
+    /// More comes, however quiet it is, until this file is there.
+    pub until: Option<PathBuf>,
 }
 
 /// Somebody who listens.
@@ -93,7 +95,16 @@ impl<'a> Listener<'a> {
         Ok(connects)
     }
 
-    fn is_quiet(&self) -> bool {
+    fn is_quiet(&mut self) -> bool {
+        if self
+            .subscription
+            .until
+            .as_ref()
+            .is_some_and(|file| !file.exists())
+        {
+            self.last_us = self.clock.now_us();
+            return false;
+        }
         let wait = if self.is_heard {
             self.subscription.idle
         } else {

@@ -21,6 +21,7 @@ mod subscriber;
 mod verify;
 mod score;
 mod plots;
+mod scenario;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Replay(options) => replay::replay(&options),
         Command::Verify(options) => verify::verify(&options),
         Command::Score(options) => score::score(&options),
+        Command::Scenario(options) => scenario::scenario(&options),
         Command::Plots(options) => plots::plots(&options),
         Command::Profiles => list().map(|()| 0),
     };

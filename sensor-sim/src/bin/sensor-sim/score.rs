@@ -131,6 +131,7 @@ fn listen(options: &Score, clock: &Clock) -> Result<Vec<Alert>> {
         password_file: options.password_file.clone(),
         wait: options.wait,
         idle: options.idle,
+        until: None,
     };
     let mut alerts = Vec::new();
     let mut strange = 0_u64;
@@ -149,13 +150,15 @@ fn listen(options: &Score, clock: &Clock) -> Result<Vec<Alert>> {
 
 /// Which sensors were watched, and when: what ledgers say.
 #[derive(Debug, Default)]
-struct Watched {
+pub(crate) struct Watched {
     sensors: BTreeSet<(String, String)>,
-    span_ms: Option<[i64; 2]>,
+    /// From when to when, ms since the Unix epoch.
+    pub span_ms: Option<[i64; 2]>,
 }
 
 impl Watched {
-    fn read(&mut self, path: &Path) -> Result<()> {
+    /// Adds what a ledger says.
+    pub(crate) fn read(&mut self, path: &Path) -> Result<()> {
         let cannot = || format!("cannot read the ledger {}", path.display());
         let bytes = fs::read(path).with_context(cannot)?;
         let mut devices = Vec::new();
@@ -189,7 +192,13 @@ impl Watched {
         }
     }
 
-    fn sensors(&self) -> Option<usize> {
+    /// Whether a ledger names the device.
+    pub(crate) fn knows(&self, device: &str) -> bool {
+        self.sensors.iter().any(|sensor| sensor.0 == device)
+    }
+
+    /// How many; `None` if no ledger said so.
+    pub(crate) fn sensors(&self) -> Option<usize> {
         (!self.sensors.is_empty()).then_some(self.sensors.len())
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn listen(broker: &str, options: &Verify, clock: &Clock) -> Result<He
         password_file: options.password_file.clone(),
         wait: options.wait,
         idle: options.idle,
+        until: options.until.clone(),
     };
     let mut heard = Heard::default();
     let mut reader = Reader::default();

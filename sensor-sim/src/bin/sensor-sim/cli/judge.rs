@@ -112,3 +112,37 @@ pub(crate) struct Plots {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Options of `scenario`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Scenario {
+    /// The scenario, a TOML file.
+    pub file: PathBuf,
+    /// The broker.
+    #[arg(long, default_value = "127.0.0.1:1883", value_name = "HOST:PORT")]
+    pub broker: String,
+    /// Look into this Kafka, too.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// Only records of this gateway.
+    #[arg(long, value_name = "ID")]
+    pub gateway: Option<String>,
+    /// User name at the broker, of devices and subscribers.
+    #[arg(long)]
+    pub username: Option<String>,
+    /// File with the password at the broker.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Let the scenario run its commands of the shell.
+    #[arg(long)]
+    pub commands: bool,
+    /// Keep ledgers, labels and alerts in this new folder; by default they go when all is as expected.
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+    /// Only say whether the scenario is one.
+    #[arg(long)]
+    pub check: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
