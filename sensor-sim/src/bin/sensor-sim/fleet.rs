@@ -2,7 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -15,6 +15,7 @@ use crate::book;
 use crate::clock::Clock;
 use crate::edge::EdgeNode;
 use crate::figures::Figures;
+use crate::progress::Progress;
 use crate::publisher::Publisher;
 use crate::run::{Buffers, Run, Transport};
 
@@ -178,7 +179,8 @@ async fn drive(run: &Rc<Run>, publishers: Vec<Publisher>) -> Result<()> {
     }
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut beat = tokio::time::interval(BEAT);
-    let is_shown = io::stderr().is_terminal();
+    let span_us = run.stop_us.get().saturating_sub(run.start_us);
+    let progress = Progress::over(span_us / 1000);
     loop {
         tokio::select! {
             task = tasks.join_next() => match task {
@@ -189,26 +191,27 @@ async fn drive(run: &Rc<Run>, publishers: Vec<Publisher>) -> Result<()> {
             _ = terminate.recv() => run.stop(),
             _ = beat.tick() => {
                 run.commit();
-                if is_shown {
-                    show(run);
-                }
+                show(run, &progress);
             }
         }
     }
-    if is_shown {
-        eprintln!();
-    }
+    progress.end();
     Ok(())
 }
 
-fn show(run: &Run) {
+fn show(run: &Run, progress: &Progress) {
     let figures = run.figures.borrow();
-    let now_us = run.clock.now_us();
-    let passed_s = now_us.saturating_sub(run.start_us) / 1_000_000;
+    let passed_us = run.clock.now_us().saturating_sub(run.start_us);
+    let rate = figures.sent as f64 * 1e6 / (passed_us as f64).max(1e6);
     let open = figures.sent - figures.acknowledged;
     let up = figures.connects.saturating_sub(figures.disconnects);
-    eprint!(
-        "\r{passed_s:>5} s  {up} connected  {} sent  {open} open  {} broken ",
-        figures.sent, figures.disconnects
+    let broken = figures.disconnects;
+    progress.show(
+        passed_us / 1000,
+        format_args!(
+            "{} s  {up} connected  {} sent  {rate:.0}/s  {open} open  {broken} broken",
+            passed_us / 1_000_000,
+            figures.sent
+        ),
     );
 }

@@ -12,6 +12,7 @@ use wire::{BatchReader, Content, Reasons, Row};
 
 use crate::cli::Verify;
 use crate::clock::Clock;
+use crate::progress::Progress;
 use crate::verify::Heard;
 
 /// How long one look at Kafka may take.
@@ -96,17 +97,25 @@ fn each_record(
     take: &mut dyn FnMut(&BorrowedMessage<'_>) -> Result<bool>,
 ) -> Result<()> {
     let consumer = connect(source)?;
+    let progress = Progress::open();
+    let mut count = 0_u64;
     let mut is_first = true;
     let mut last_us = clock.now_us();
     loop {
         let now_us = clock.now_us();
         let wait = if is_first { source.wait } else { source.idle };
         if u128::from(now_us.saturating_sub(last_us)) > wait.as_micros() {
+            progress.end();
             return Ok(());
         }
+        progress.show(
+            0,
+            format_args!("{count} records read from {}", source.topic),
+        );
         match consumer.poll(LOOK) {
             None => continue,
             Some(Ok(message)) => {
+                count += 1;
                 if take(&message)? {
                     is_first = false;
                     last_us = clock.now_us();

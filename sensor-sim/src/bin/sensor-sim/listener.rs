@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::client::link::Link;
 use crate::client::packet::{self, Answer, Connect, Packet};
 use crate::clock::Clock;
+use crate::progress::Progress;
 use crate::publish::{read_password, resolve};
 
 /// How long it waits before it connects again.
@@ -40,6 +41,8 @@ pub(crate) struct Subscription {
     pub idle: Duration,
     /// More comes, however quiet it is, until this file is there.
     pub until: Option<PathBuf>,
+    /// Says on a terminal what it hears.
+    pub is_shown: bool,
 }
 
 /// Somebody who listens.
@@ -50,6 +53,8 @@ pub(crate) struct Listener<'a> {
     is_heard: bool,
     /// Whether the broker ever let it subscribe.
     was_let_in: bool,
+    heard: u64,
+    progress: Progress,
 }
 
 type Hear<'a> = &'a mut dyn FnMut(&str, &[u8]);
@@ -63,6 +68,12 @@ impl<'a> Listener<'a> {
             last_us: clock.now_us(),
             is_heard: false,
             was_let_in: false,
+            heard: 0,
+            progress: if subscription.is_shown {
+                Progress::open()
+            } else {
+                Progress::hidden()
+            },
         }
     }
 
@@ -92,6 +103,7 @@ impl<'a> Listener<'a> {
             }
             tokio::time::sleep(RETRY).await;
         }
+        self.progress.end();
         Ok(connects)
     }
 
@@ -139,6 +151,8 @@ impl<'a> Listener<'a> {
         let mut buffer = vec![0; 64 << 10];
         let mut pinged_us = self.clock.now_us();
         while !self.is_quiet() {
+            self.progress
+                .show(0, format_args!("{} messages heard at {broker}", self.heard));
             let mut answers = Vec::new();
             let received =
                 poll_fn(|context| self.poll(&mut link, context, &mut buffer, &mut answers, hear));
@@ -171,7 +185,9 @@ impl<'a> Listener<'a> {
                 Packet::SubAck(..) => {
                     let Subscription { filter, broker, .. } = self.subscription;
                     self.was_let_in = true;
-                    eprintln!("listening to {filter} at {broker}");
+                    if self.subscription.is_shown {
+                        eprintln!("listening to {filter} at {broker}");
+                    }
                 }
                 Packet::Publish {
                     topic,
@@ -181,6 +197,7 @@ impl<'a> Listener<'a> {
                     ..
                 } => {
                     self.is_heard = true;
+                    self.heard += 1;
                     self.last_us = self.clock.now_us();
                     hear(topic, payload);
                     match qos {

@@ -1,6 +1,7 @@
 //! The program `sensor-sim`: simulated sensors that publish, recordings that are replayed, ledgers that are verified.
 
 mod clock;
+mod progress;
 mod cli;
 mod client;
 mod feed;

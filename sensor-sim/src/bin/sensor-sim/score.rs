@@ -132,6 +132,7 @@ fn listen(options: &Score, clock: &Clock) -> Result<Vec<Alert>> {
         wait: options.wait,
         idle: options.idle,
         until: None,
+        is_shown: true,
     };
     let mut alerts = Vec::new();
     let mut strange = 0_u64;

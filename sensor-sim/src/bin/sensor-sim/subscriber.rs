@@ -22,6 +22,7 @@ pub(crate) fn listen(broker: &str, options: &Verify, clock: &Clock) -> Result<He
         wait: options.wait,
         idle: options.idle,
         until: options.until.clone(),
+        is_shown: true,
     };
     let mut heard = Heard::default();
     let mut reader = Reader::default();

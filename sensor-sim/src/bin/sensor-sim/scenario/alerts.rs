@@ -36,6 +36,7 @@ impl Watchman {
             wait: scenario.grace,
             idle: scenario.grace,
             until: Some(over.to_owned()),
+            is_shown: false,
         };
         let clock = Clock::start();
         let thread = std::thread::spawn(move || {
