@@ -34,6 +34,13 @@ pub const CONFIRM_S_MAX: u32 = 3_600;
 /// Time for which all gates must be open without a break, s.
 pub const SETTLE_S: u32 = 30;
 
+/// What was open within this time counts as open before a change, ms: a short break just before it must not hide a long one.
+pub const BASELINE_MS: u64 = 600_000;
+/// Longest time that one look at the gates stands for, ms: nobody knows how the box was while nobody looked.
+pub const LOOK_MS_MAX: u64 = 10_000;
+/// After a start a change waits this long for the gates to open, ms; then it is tried though some are shut, for it may be the cure.
+pub const WARM_UP_MS: u64 = 120_000;
+
 /// A technician's override holds this long unless he says otherwise, s.
 pub const OVERRIDE_S: u64 = 4 * 3_600;
 /// Longest override, s: what shall stay belongs into the site's file.

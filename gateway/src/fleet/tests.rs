@@ -2,4 +2,6 @@
 
 mod bad;
 mod life;
+mod model;
+mod oracle;
 mod rig;

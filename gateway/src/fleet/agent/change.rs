@@ -5,7 +5,7 @@ use super::{Action, Agent, Change, Judge, Now, Perform, State, Trial, Waiting, r
 use crate::fleet::classes;
 use crate::fleet::limits::ATTEMPTS_MAX;
 use crate::fleet::reason::{Reason, Refusal};
-use crate::fleet::slots::{Confirmed, Override, Pending};
+use crate::fleet::slots::{Confirmed, Override, Pending, Taken};
 
 impl<J: Judge> Agent<J> {
     /// The begin: what a restart has cut short has failed.
@@ -37,7 +37,7 @@ impl<J: Judge> Agent<J> {
             let code = Reason::Policy.code();
             return self.lift_override(now, code, "the fleet allows none any more", out);
         }
-        while self.is_steady() {
+        while self.is_steady() && self.baseline.is_ready(now) {
             let Some(waiting) = self.next_waiting(now, out) else {
                 return;
             };
@@ -78,8 +78,8 @@ impl<J: Judge> Agent<J> {
         let change = Change::Document(waiting.taken.clone());
         let stack = self.with_change(&change).stack(&self.settings.scopes);
         let result = self
-            .judge
-            .form(&stack)
+            .weigh_floor(&waiting.taken)
+            .and_then(|_| self.judge.form(&stack))
             .and_then(|()| classes::admit(config, &self.settings.locked))
             .and_then(|()| self.judge.judge(&stack));
         match result {
@@ -183,6 +183,9 @@ impl<J: Judge> Agent<J> {
                     self.write(out);
                     let text = "the pending slot cannot be written; look at the disk";
                     self.tell_change(now, &change, Reason::Store, text, out);
+                    if let Change::Document(taken) = change {
+                        self.try_later(now, taken);
+                    }
                 }
             }
             State::Settling {
@@ -216,7 +219,7 @@ impl<J: Judge> Agent<J> {
                 while self.changes.len() > self.settings.changes_max {
                     self.changes.pop_front();
                 }
-                let watch = Watch::new(now, &change, self.health);
+                let watch = Watch::new(now, &change, &self.baseline);
                 self.state = State::Confirming { change, watch };
                 out.perform(Action::Report);
             }
@@ -309,26 +312,28 @@ impl<J: Judge> Agent<J> {
         self.news.counters.rolled_back += 1;
         self.tell_change(now, &change, reason, text, out);
         if let Change::Document(taken) = change {
-            let place = self.place_of(&taken);
-            let attempts = self
-                .slots
-                .floor(&taken.document.scope)
-                .map_or(0, |it| it.attempts);
-            let is_newest = !self.waiting.iter().any(|it| Some(it.place) == place);
-            if let Some(place) = place
-                && attempts < ATTEMPTS_MAX
-                && is_newest
-            {
-                self.waiting.push(Waiting {
-                    place,
-                    taken,
-                    not_before_ms: now.ms + self.settings.retry_ms,
-                });
-                self.waiting.sort_by_key(|it| it.place);
-            }
+            self.try_later(now, taken);
         }
         self.slots.pending = None;
         self.go_back(out);
+    }
+
+    /// A document that has attempts left gets the next one after a while, unless a newer one waits.
+    fn try_later(&mut self, now: Now, taken: Taken) {
+        let floor = self.slots.floor(&taken.document.scope);
+        let has_attempts =
+            floor.is_none_or(|it| it.digest != taken.digest || it.attempts < ATTEMPTS_MAX);
+        let Some(place) = self.place_of(&taken) else {
+            return;
+        };
+        if has_attempts && self.waiting.iter().all(|it| it.place != place) {
+            self.waiting.push(Waiting {
+                place,
+                taken,
+                not_before_ms: now.ms + self.settings.retry_ms,
+            });
+            self.waiting.sort_by_key(|it| it.place);
+        }
     }
 
     fn go_back<P: Perform>(&mut self, out: &mut P) {

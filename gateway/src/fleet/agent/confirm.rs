@@ -2,7 +2,7 @@
 
 use super::{Agent, Change, Judge, Now, Perform, State};
 use crate::fleet::document::Confirm;
-use crate::fleet::limits::CONFIRM_S;
+use crate::fleet::limits::{BASELINE_MS, CONFIRM_S, LOOK_MS_MAX, WARM_UP_MS};
 use crate::fleet::reason::{Gate, Reason};
 
 /// How the box is.
@@ -38,6 +38,54 @@ impl Health {
     }
 }
 
+/// How the box was while no change was under watch.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Baseline {
+    since_ms: Option<u64>,
+    last_ms: u64,
+    /// For how long uplink, store and self-test have been shut, ms; none: they were never open.
+    shut_ms: [Option<u64>; 3],
+    intake_milli: u64,
+}
+
+impl Baseline {
+    pub(super) fn note(&mut self, now: Now, health: &Health) {
+        let since_last = now.ms.saturating_sub(self.last_ms).min(LOOK_MS_MAX);
+        self.since_ms.get_or_insert(now.ms);
+        self.last_ms = now.ms;
+        self.intake_milli = health.intake_milli;
+        let open = [health.uplink, health.store, health.self_test];
+        for (shut_ms, is_open) in self.shut_ms.iter_mut().zip(open) {
+            *shut_ms = match *shut_ms {
+                _ if is_open => Some(0),
+                before => before.map(|ms| ms.saturating_add(since_last)),
+            };
+        }
+    }
+
+    /// The time of a trial is nobody's.
+    pub(super) const fn skip(&mut self, now: Now) {
+        self.last_ms = now.ms;
+    }
+
+    /// Whether it says enough for a change to be held against it.
+    pub(super) fn is_ready(&self, now: Now) -> bool {
+        let is_late = |since| now.ms - since >= WARM_UP_MS;
+        self.shut_ms.iter().all(Option::is_some) || self.since_ms.is_some_and(is_late)
+    }
+
+    fn health(&self) -> Health {
+        let was_open = |ms: Option<u64>| ms.is_some_and(|ms| ms < BASELINE_MS);
+        let [uplink, store, self_test] = self.shut_ms.map(was_open);
+        Health {
+            uplink,
+            intake_milli: self.intake_milli,
+            store,
+            self_test,
+        }
+    }
+}
+
 /// A change under watch.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
@@ -50,7 +98,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(now: Now, change: &Change, baseline: Health) -> Self {
+    pub(super) fn new(now: Now, change: &Change, baseline: &Baseline) -> Self {
         let how = match change {
             Change::Document(taken) => taken.document.confirm.clone(),
             Change::Override(_) => Confirm {
@@ -65,7 +113,7 @@ impl Watch {
             shut: None,
             is_said: false,
             open_since_ms: None,
-            baseline,
+            baseline: baseline.health(),
             how,
         }
     }
@@ -89,10 +137,17 @@ impl Watch {
 
 impl<J: Judge> Agent<J> {
     pub(super) fn handle_health<P: Perform>(&mut self, now: Now, health: Health, out: &mut P) {
-        self.health = health;
         let State::Confirming { watch, .. } = &mut self.state else {
+            // While layers are being swapped, nobody's health is seen.
+            let is_between = matches!(self.state, State::Swapping { .. } | State::Returning { .. });
+            if is_between {
+                self.baseline.skip(now);
+            } else {
+                self.baseline.note(now, &health);
+            }
             return;
         };
+        self.baseline.skip(now);
         let shut_before = watch.shut;
         let verdict = watch.look(now, &health);
         if watch.shut != shut_before {

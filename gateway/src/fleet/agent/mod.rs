@@ -237,7 +237,7 @@ pub struct Agent<J> {
     is_held: bool,
     /// Numbers of the newest write that was asked for, and that was answered.
     writes: (u64, u64),
-    health: Health,
+    baseline: confirm::Baseline,
     commands: command::Answered,
     news: report::News,
 }
@@ -261,7 +261,7 @@ impl<J: Judge> Agent<J> {
             changes: VecDeque::new(),
             is_held: false,
             writes: (0, 0),
-            health: Health::default(),
+            baseline: confirm::Baseline::default(),
             commands: command::Answered::default(),
         };
         agent.resume(now, out);
@@ -324,6 +324,12 @@ impl<J: Judge> Agent<J> {
     #[must_use]
     pub const fn is_steady(&self) -> bool {
         matches!(self.state, State::Steady) && self.writes.0 == self.writes.1
+    }
+
+    /// Whether no document waits for its turn.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     fn write<P: Perform>(&mut self, out: &mut P) -> u64 {

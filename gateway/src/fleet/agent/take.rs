@@ -10,7 +10,7 @@ use crate::fleet::reason::{Reason, Refusal};
 use crate::fleet::slots::{Override, Taken};
 
 /// What became of a document at first sight.
-enum News {
+pub(super) enum News {
     /// It waits for its turn.
     Waits,
     /// It is known already.
@@ -107,29 +107,10 @@ impl<J: Judge> Agent<J> {
     }
 
     fn weigh_generation(&mut self, place: usize, taken: &Taken) -> Result<Option<News>, Refusal> {
-        let generation = taken.document.generation;
-        let conflict = || {
-            let text =
-                format!("two documents of generation {generation}: are there two controllers?");
-            Refusal::whole(Reason::Conflict, text)
-        };
-        if let Some(floor) = self.slots.floor(&taken.document.scope) {
-            if generation < floor.generation {
-                let text = format!("generation {generation}, after {}", floor.generation);
-                return refuse(Reason::Stale, text);
-            }
-            if generation == floor.generation && floor.digest != taken.digest {
-                return Err(conflict());
-            }
-            let is_good = self.slots.good(&taken.document.scope) == Some(taken);
-            if generation == floor.generation && floor.is_confirmed && is_good {
-                return Ok(Some(News::Known));
-            }
-            if generation == floor.generation && floor.attempts >= ATTEMPTS_MAX {
-                let text = format!("generation {generation} failed {ATTEMPTS_MAX} times");
-                return refuse(Reason::Bad, text);
-            }
+        if let Some(known) = self.weigh_floor(taken)? {
+            return Ok(Some(known));
         }
+        let generation = taken.document.generation;
         let Some(nth) = self.waiting.iter().position(|it| it.place == place) else {
             return Ok(None);
         };
@@ -144,7 +125,33 @@ impl<J: Judge> Agent<J> {
         if waiting.document.generation == generation {
             // Neither is taken: there is no telling which one is meant.
             self.waiting.remove(nth);
-            return Err(conflict());
+            return Err(conflict(generation));
+        }
+        Ok(None)
+    }
+
+    /// Whether a document may still follow what its scope has seen; it is asked again when its turn comes.
+    pub(super) fn weigh_floor(&self, taken: &Taken) -> Result<Option<News>, Refusal> {
+        let generation = taken.document.generation;
+        let Some(floor) = self.slots.floor(&taken.document.scope) else {
+            return Ok(None);
+        };
+        if generation < floor.generation {
+            let text = format!("generation {generation}, after {}", floor.generation);
+            return refuse(Reason::Stale, text);
+        }
+        if generation > floor.generation {
+            return Ok(None);
+        }
+        if floor.digest != taken.digest {
+            return Err(conflict(generation));
+        }
+        if floor.is_confirmed && self.slots.good(&taken.document.scope) == Some(taken) {
+            return Ok(Some(News::Known));
+        }
+        if floor.attempts >= ATTEMPTS_MAX {
+            let text = format!("generation {generation} failed {ATTEMPTS_MAX} times");
+            return refuse(Reason::Bad, text);
         }
         Ok(None)
     }
@@ -228,4 +235,9 @@ impl<J: Judge> Agent<J> {
             );
         }
     }
+}
+
+fn conflict(generation: u64) -> Refusal {
+    let text = format!("two documents of generation {generation}: are there two controllers?");
+    Refusal::whole(Reason::Conflict, text)
 }

@@ -105,6 +105,41 @@ fn a_restart_before_the_confirmation_boots_what_was_good() {
     assert_eq!(rig.codes(), ["E_BAD"]);
 }
 
+/// A change that came right after a start was held against nothing, and so confirmed though it cut the uplink.
+#[test]
+fn after_a_start_a_change_waits_for_the_gates_to_open() {
+    let mut rig = Rig::new();
+    let bytes = sign(&payload(0, 1, &average("1s")), 2);
+    rig.live(100, ILL);
+    rig.deliver(0, &bytes);
+    assert_eq!(holds(&rig), None);
+    rig.live(1, WELL);
+    assert_eq!(holds(&rig).as_deref(), Some("1s"));
+    rig.live(60, ILL);
+    assert_eq!(holds(&rig), None);
+}
+
+#[test]
+fn where_the_uplink_stays_away_a_change_may_be_the_cure() {
+    let mut rig = Rig::new();
+    rig.deliver(0, &sign(&payload(0, 1, &average("1s")), 2));
+    rig.live(121, ILL);
+    assert_eq!(holds(&rig).as_deref(), Some("1s"));
+    rig.live(11, ILL);
+    assert_eq!(rig.report().state, "steady");
+}
+
+/// A short break just before a change hid what the change did.
+#[test]
+fn a_short_break_before_a_change_opens_no_gate() {
+    let mut rig = Rig::new();
+    rig.live(1, WELL);
+    rig.live(1, ILL);
+    rig.deliver(0, &sign(&payload(0, 1, &average("1s")), 2));
+    rig.live(60, ILL);
+    assert_eq!(holds(&rig), None);
+}
+
 #[test]
 fn documents_that_come_meanwhile_wait_and_the_newest_counts() {
     let mut rig = Rig::new();
@@ -117,6 +152,20 @@ fn documents_that_come_meanwhile_wait_and_the_newest_counts() {
     rig.live(30, WELL);
     assert_eq!(holds(&rig).as_deref(), Some("4s"));
     assert_eq!(rig.report().counters.confirmed, 2);
+}
+
+/// An older document that came while a newer one was tried waited for its turn, and took the newer one's place.
+#[test]
+fn an_older_document_that_waited_is_refused_when_its_turn_comes() {
+    let mut rig = Rig::new();
+    rig.live(1, WELL);
+    rig.deliver(0, &sign(&payload(0, 1, &average("1s")), 2));
+    rig.deliver(1, &sign(&payload(1, 5, &average("5s")), 2));
+    rig.live(12, WELL);
+    rig.deliver(1, &sign(&payload(1, 4, &average("4s")), 2));
+    rig.live(30, WELL);
+    assert_eq!(holds(&rig).as_deref(), Some("5s"));
+    assert_eq!(rig.codes().last(), Some(&"OK"));
 }
 
 #[test]
@@ -219,6 +268,7 @@ fn a_new_key_list_ends_the_old_keys() {
     rig.tell(Event::Keys(&seal(KEYS_TYPE, &payload_bytes, &[key(1)])));
     assert_eq!(rig.codes(), ["OK"]);
     let mut rig = rig.crash();
+    rig.live(1, WELL);
     rig.deliver(0, &sign(&payload(0, 1, &average("1s")), 2));
     assert_eq!(rig.codes(), ["E_KEY"]);
     rig.deliver(0, &sign(&payload(0, 1, &average("1s")), 3));
