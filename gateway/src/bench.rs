@@ -1,3 +1,4 @@
-//! `tidegate bench`: what the pipeline is worth on public data, beside what is published.
+//! `tidegate bench`: what the pipeline is worth on public data, beside what is published, and what a box can do.
 
 pub mod cleaning;
+pub mod device;

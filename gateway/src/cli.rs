@@ -67,7 +67,7 @@ pub enum Command {
         )]
         config: PathBuf,
     },
-    /// Measures the pipeline on public data, beside what is published.
+    /// Measures: the pipeline on public data, beside what is published; this box.
     Bench {
         /// What to measure.
         #[command(subcommand)]
@@ -108,6 +108,21 @@ pub enum Bench {
         /// Folder with clean/*.csv: healthy series, `timestamp,value`.
         #[arg(long, env = "TIDEGATE_DATA")]
         data: PathBuf,
+    },
+    /// What this box can do under its config, and how long its card lasts.
+    Device {
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// A folder on the disk of the store; the store's own by default.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Readings a second of the site.
+        #[arg(long, default_value_t = 100.0)]
+        readings_per_second: f64,
+        /// Bytes that the card is rated for, in TB (10^12).
+        #[arg(long, default_value_t = 10.0)]
+        card_tb: f64,
     },
 }
 

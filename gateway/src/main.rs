@@ -98,6 +98,22 @@ fn replay(path: &Path) -> anyhow::Result<ExitCode> {
 fn measure(bench: &Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Cleaning { data } => println!("{}", bench::cleaning::run(data)?),
+        Bench::Device {
+            config,
+            dir,
+            readings_per_second,
+            card_tb,
+        } => {
+            let Some(config) = read(&config.config) else {
+                return Ok(ExitCode::from(EXIT_CONFIG));
+            };
+            let site = bench::device::Site {
+                readings_per_s: *readings_per_second,
+                card_bytes: card_tb * 1e12,
+            };
+            let dir = dir.as_ref().unwrap_or(&config.store.dir);
+            println!("{}", bench::device::run(&config, dir, site)?);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
