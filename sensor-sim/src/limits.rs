@@ -29,3 +29,18 @@ pub const PHASES_MAX: usize = 64;
 
 /// Expectations of a scenario.
 pub const EXPECTATIONS_MAX: usize = 256;
+
+/// What a bad citizen does in one run at most: enough for any broker of one machine, and it ends.
+pub const HARASS_COUNT_MAX: u64 = 1_000_000;
+
+/// Bad citizens at a time: above it this machine runs out of ports and files before the broker does.
+pub const HARASS_CLIENTS_MAX: u32 = 5_000;
+
+/// Longest run of bad citizens, s: a mistake with the target ends by itself.
+pub const HARASS_S_MAX: u64 = 600;
+
+/// Bytes of the packet that is too large which are sent at most: more than a broker on the edge takes.
+pub const OVERSIZE_BYTES_MAX: usize = 64 << 20;
+
+/// Messages that one bad citizen publishes before another one goes on.
+pub const HARASS_BURST: u64 = 100;

@@ -4,11 +4,14 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+pub(crate) use harass::{Harass, Misconduct};
 pub(crate) use judge::{Basis, Marks, Plots, Scenario, Score};
+
 use sensor_sim::dialect::Dialect;
 use sensor_sim::fault::Order;
 use sensor_sim::truth::Kind;
 
+mod harass;
 mod judge;
 
 /// Simulated sensors with physics, labelled faults and a ledger that proves nothing was lost.
@@ -35,6 +38,8 @@ pub(crate) enum Command {
     Scenario(Scenario),
     /// Draw every kind of device and of fault.
     Plots(Plots),
+    /// Misbehave towards a broker of your own, and see whether others notice; exit code 1 if they do.
+    Harass(Harass),
     /// List the kinds of devices and of faults.
     Profiles,
 }

@@ -23,6 +23,7 @@ mod verify;
 mod score;
 mod plots;
 mod scenario;
+mod harass;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Score(options) => score::score(&options),
         Command::Scenario(options) => scenario::scenario(&options),
         Command::Plots(options) => plots::plots(&options),
+        Command::Harass(options) => harass::harass(&options),
         Command::Profiles => list().map(|()| 0),
     };
     match done {
