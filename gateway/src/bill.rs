@@ -9,8 +9,8 @@ use crate::commit::COMMIT_BYTES;
 use crate::config::Config;
 use crate::limits::{
     ACKS_PENDING_MAX, AUTHENTICATION_BYTES, COMMITS_MAX, DELIVERIES_MAX, EVENTS_MAX,
-    LARGE_BYTES_MAX, MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
-    TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES,
+    HTTP_BUFFER_BYTES, HTTP_POSTS_MAX, LARGE_BYTES_MAX, MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES,
+    PROCESS_BYTES, RECEIVE_BUFFER_BYTES, TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES,
 };
 use crate::machine;
 use crate::nodes;
@@ -48,6 +48,7 @@ impl Bill {
                 "connections: receive and send buffers",
                 connections * per_connection + LARGE_BYTES_MAX,
             ),
+            ("HTTP: buffers and bodies", http_bytes(config)),
             ("passwords being checked", AUTHENTICATION_BYTES),
             ("events", EVENTS_MAX * size_of::<crate::run::Incoming>()),
             (
@@ -88,6 +89,18 @@ impl Bill {
     }
 }
 
+/// A connection has a buffer each way and a body; so has each post that waits for the disk.
+fn http_bytes(config: &Config) -> usize {
+    let settings = config.http_settings();
+    let connection = 2 * HTTP_BUFFER_BYTES + settings.body_bytes_max + HTTP_TASK_BYTES;
+    match config.http.listen {
+        None => 0,
+        Some(_) => settings.connections_max * connection + HTTP_POSTS_MAX * settings.body_bytes_max,
+    }
+}
+
+/// What the task of an HTTP connection takes, its headers as they were parsed included.
+const HTTP_TASK_BYTES: usize = 8 * 1024;
 /// What the task of a connection and its socket take.
 const TASK_BYTES: usize = 2048;
 /// What SQLite takes beside its pages: statements, the index of the write-ahead log.

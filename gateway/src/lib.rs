@@ -30,6 +30,7 @@ pub mod shell;
 pub mod outputs;
 pub mod buffers;
 pub mod connection;
+pub mod http;
 pub mod authenticate;
 pub mod secrets;
 pub mod passwd;

@@ -117,6 +117,26 @@ pub const CLOCK_STEP_MS: u64 = 50;
 /// Longest text of a payload that is quoted on the errors topic, bytes.
 pub const ERROR_PAYLOAD_BYTES_MAX: usize = 256;
 
+/// Posts by HTTP that wait for the disk. More are told to come again: so many readings are a second's work of a sensor
+/// network, and whoever posts can wait.
+pub const HTTP_POSTS_MAX: usize = 32;
+/// Lines of one post, each a message.
+pub const HTTP_LINES_MAX: usize = 4 * 1024;
+/// Faults told in one answer.
+pub const HTTP_FAULTS_MAX: usize = 16;
+/// Headers of one request: browsers and proxies send thirty.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// Buffer of an HTTP connection, which bounds the headers, bytes: twice the least that the library takes.
+pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
+/// Headers must be whole, and the next request of a connection must begin, within this time, ms.
+pub const HTTP_HEADER_TIMEOUT_MS: u64 = 30_000;
+/// A body must be whole within this time, ms: 64 KiB over a slow modem.
+pub const HTTP_BODY_TIMEOUT_MS: u64 = 15_000;
+/// Longest wait for the disk, ms; then the sender is told that it is not known.
+pub const HTTP_ANSWER_TIMEOUT_MS: u64 = 10_000;
+/// When to come again, s.
+pub const HTTP_RETRY_AFTER_S: u32 = 1;
+
 /// Bytes on loan for packets larger than a receive buffer, over all connections.
 pub const LARGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// A packet that has begun must be whole within this time, ms.

@@ -3,6 +3,8 @@
 //! All of the gateway runs on this thread, but for the store, the uplink and the checking of passwords,
 //! which have one each. So nothing is locked, and the order of events is the order of the journal.
 
+mod errands;
+
 use core::time::Duration;
 
 use pipeline::Plan;
@@ -16,6 +18,7 @@ use crate::buffers::ReceiveBuffer;
 use crate::clock::Clock;
 use crate::engine::{Engine, Event};
 use crate::forward::Failure;
+use crate::http::Errand;
 use crate::limits::{ACCEPT_PAUSE_MS, EVENTS_PER_TURN_MAX, STOP_MS_MAX};
 use crate::shell::Shell;
 use crate::store::{self, StoreError};
@@ -41,6 +44,8 @@ pub enum Incoming {
         /// Bytes since the last time.
         bytes: usize,
     },
+    /// An HTTP request wants something.
+    Errand(Box<Errand>),
     /// The socket is gone.
     Closed {
         /// This one.
@@ -181,6 +186,7 @@ impl Loop {
             }
         }
         self.resume_held();
+        self.serve_desk();
         while let Some((connection, verdict)) = self.shell.verdict() {
             self.tell(Event::Authenticated {
                 connection,
@@ -205,6 +211,7 @@ impl Loop {
             Incoming::Drained { connection, bytes } => {
                 self.tell(Event::Drained { connection, bytes })
             }
+            Incoming::Errand(errand) => self.take_errand(*errand),
             Incoming::Closed { connection } => {
                 self.shell.forget(connection);
                 self.tell(Event::Closed { connection });
@@ -214,6 +221,12 @@ impl Loop {
 
     fn handle_report(&mut self, report: Report) -> Result<(), Exit> {
         match report {
+            Report::Authenticated {
+                connection,
+                verdict,
+            } if self.shell.desk().owns(connection) => {
+                self.shell.desk().handle_verdict(connection, verdict);
+            }
             Report::Authenticated {
                 connection,
                 verdict,

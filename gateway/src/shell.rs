@@ -11,6 +11,7 @@ use crate::broker::{ConnectionId, Credentials, Peer};
 use crate::buffers::{Budget, ReceiveBuffer};
 use crate::connection::{Connection, Line};
 use crate::engine::{Action, Perform};
+use crate::http::{Desk, Errand};
 use crate::limits::{TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
 use crate::outputs::Outputs;
 use crate::run::Incoming;
@@ -29,6 +30,7 @@ pub struct Shell {
     writer: Writer,
     uplink: Option<Uplink>,
     outputs: Outputs,
+    desk: Desk,
     usage: Usage,
 }
 
@@ -67,6 +69,7 @@ impl Shell {
             writer,
             uplink,
             outputs,
+            desk: Desk::new(connections_max),
             usage: Usage::default(),
         }
     }
@@ -134,6 +137,24 @@ impl Shell {
         }
     }
 
+    /// Takes an errand; its sender is checked.
+    pub fn take_errand(&mut self, errand: Errand) {
+        if let Some((connection, login)) = self.desk.admit(errand) {
+            let username = login.username.as_deref();
+            let checked = self
+                .authenticator
+                .check(connection, username, Some(&login.password));
+            if let Some(verdict) = checked {
+                self.desk.handle_verdict(connection, verdict);
+            }
+        }
+    }
+
+    /// Where HTTP requests wait.
+    pub fn desk(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
+
     /// A client that was checked at once.
     pub fn verdict(&mut self) -> Option<(ConnectionId, Verdict)> {
         self.verdicts.pop_front()
@@ -191,9 +212,8 @@ impl Perform for Shell {
                     self.verdicts.push_back((connection, verdict));
                 }
             }
-            Action::Fault { .. } | Action::Answer { .. } => {
-                debug_assert!(false, "nobody has posted a message");
-            }
+            Action::Fault { request, error } => self.desk.note_fault(request, error),
+            Action::Answer { request, reason } => self.desk.handle_answer(request, reason),
             Action::Commit(commit) => self.load(store::Request::Commit(commit)),
             Action::Load { lane, after } => self.load(store::Request::Load {
                 lane,

@@ -13,6 +13,7 @@ use crate::broker::{Broker, Rights};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, Restored};
+use crate::http;
 use crate::limits::{EVENTS_MAX, REPORTS_MAX};
 use crate::outputs::Outputs;
 use crate::recover::{self, RecoverError};
@@ -29,6 +30,14 @@ pub enum StartError {
         "cannot listen on {address}: {source}; is another broker running there? (`broker.listen`)"
     )]
     Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The address for HTTP cannot be listened on.
+    #[error("cannot listen on {address} for HTTP: {source} (`http.listen`)")]
+    ListenHttp {
         /// The address.
         address: SocketAddr,
         /// The system's reason.
@@ -83,6 +92,7 @@ pub fn run(
     LocalSet::new().block_on(&runtime, async {
         let (parts, listener, events) = assemble(config, stop).await?;
         let address = listener.local_addr().map_err(StartError::System)?;
+        start_http(config, &events).await?;
         tokio::task::spawn_local(accept(listener, events));
         ready(address);
         Ok(parts.run(&config.plan().unwrap_or_default()).await)
@@ -128,6 +138,19 @@ async fn assemble(
         listener,
         events,
     ))
+}
+
+async fn start_http(config: &Config, events: &mpsc::Sender<Incoming>) -> Result<(), StartError> {
+    let Some(address) = config.http.listen else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::ListenHttp { address, source })?;
+    tracing::info!(%address, "HTTP listens");
+    let serving = http::server::accept(listener, config.http_settings(), events.clone());
+    tokio::task::spawn_local(serving);
+    Ok(())
 }
 
 /// What the store gives the engine.

@@ -48,6 +48,7 @@ impl Config {
                 "choose 100ms to 1h",
             ),
         );
+        self.check_http(&mut check);
         self.check_mappings(&mut faults);
         faults
     }

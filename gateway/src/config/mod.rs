@@ -12,6 +12,7 @@ use crate::payload::pointers::{Pointer, Pointers};
 
 mod check;
 mod cleaning;
+pub mod http;
 pub mod load;
 mod outputs;
 pub mod plan;
@@ -45,6 +46,9 @@ pub struct Config {
     /// A web address for alerts.
     #[serde(default)]
     pub webhook: Option<WebhookSettings>,
+    /// Ingest, metrics and health by HTTP.
+    #[serde(default)]
+    pub http: http::Http,
     /// From topics to devices and signals.
     #[serde(default = "default_mappings", rename = "mapping")]
     pub mappings: Vec<TopicMapping>,

@@ -15,7 +15,7 @@ use crate::mapping::{Found, Mapped};
 use crate::payload::{self, Item, Name, PayloadError, Readings};
 
 /// The client id of those who have none, in rules that ask for one.
-pub(super) const POST_CLIENT_ID: &str = "http";
+pub const POST_CLIENT_ID: &str = "http";
 
 /// A message on its way in.
 #[derive(Clone, Copy)]

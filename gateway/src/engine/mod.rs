@@ -39,7 +39,7 @@ use crate::outbox::{OutboxRow, Sequences};
 use acks::{Acks, Creditor};
 use commits::Commits;
 pub use event::{Action, Event, Perform, RequestId};
-use intake::POST_CLIENT_ID;
+pub use intake::POST_CLIENT_ID;
 use outlet::{Outlet, Port};
 use oversize::Oversize;
 pub use settings::{Restored, Settings};
@@ -216,6 +216,12 @@ impl Engine {
         self.broker.accepts(connection, packet)
             && self.commits.has_mutation_room()
             && (!is_publish(packet) || (self.commits.has_room() && !self.acks.is_full()))
+    }
+
+    /// Name of the box.
+    #[must_use]
+    pub fn gateway(&self) -> &str {
+        &self.settings.gateway
     }
 
     /// Whether a message that is posted can be taken now.
