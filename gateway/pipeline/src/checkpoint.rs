@@ -1,6 +1,6 @@
 //! The whole state as bytes: what a restarted gateway goes on from.
 //!
-//! A version byte, then postcard parts one behind the other (head, rules, each sensor with its panes, rows, summaries), then a
+//! A version byte, then postcard parts one behind the other (head, conditions, rules, each sensor with its gate and panes, rows, summaries), then a
 //! CRC-32C. Each part is small, so that saving needs no large buffer.
 
 mod parts;
@@ -9,7 +9,9 @@ use self::parts::{PartReader, PartWriter, check_room};
 use crate::batch::{Open, OpenRow};
 use crate::config::{BatchConfig, SensorConfig};
 use crate::counters::Counters;
-use crate::limits::{CHECKPOINT_PART_BYTES_MAX, GATEWAY_BYTES_MAX, PANES_MAX, RULES_MAX};
+use crate::limits::{
+    CHECKPOINT_PART_BYTES_MAX, CONDITIONS_MAX, GATEWAY_BYTES_MAX, PANES_MAX, RULES_MAX,
+};
 use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
 use crate::pipeline::Pipeline;
@@ -39,7 +41,7 @@ pub const fn checkpoint_bytes_max(
     summaries: usize,
 ) -> usize {
     // Each sensor may have a gate.
-    let parts = 1 + RULES_MAX + 2 * sensors;
+    let parts = 1 + CONDITIONS_MAX + RULES_MAX + 2 * sensors;
     let many = panes * PANE_BYTES_MAX + rows * ROW_BYTES_MAX + summaries * SUMMARY_BYTES_MAX;
     1 + parts * CHECKPOINT_PART_BYTES_MAX + many + 4
 }
@@ -50,6 +52,7 @@ struct Head {
     gateway: String<GATEWAY_BYTES_MAX, u8>,
     batch: BatchConfig,
     defaults: SensorConfig,
+    conditions: u8,
     rules: u16,
     sensors: u16,
     gates: u16,
@@ -152,6 +155,8 @@ impl<M: Memory> Pipeline<M> {
         let mut parts = PartWriter::new(sink);
         parts.put(&[VERSION]);
         parts.write(&self.head());
+        let conditions = self.plan.conditions.iter();
+        conditions.for_each(|condition| parts.write(condition));
         self.plan.rules.iter().for_each(|rule| parts.write(rule));
         for (place, sensor) in self.memory.sensors[..usize::from(self.sensors)]
             .iter()
@@ -194,6 +199,7 @@ impl<M: Memory> Pipeline<M> {
             gateway: self.plan.gateway.clone(),
             batch: self.plan.batch.clone(),
             defaults: self.plan.defaults.clone(),
+            conditions: self.plan.conditions.len() as u8,
             rules: self.plan.rules.len() as u16,
             sensors: self.sensors,
             gates: self.gates_used(),

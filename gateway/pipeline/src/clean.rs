@@ -1,6 +1,7 @@
 //! The stages of cleaning: which reading is a duplicate, which time holds, which value is possible, which sensor is stuck.
 
 use crate::config::SensorConfig;
+use crate::expression::Expression;
 use crate::limits::{RECENT_MAX, TIME_MS_MAX, TIME_MS_MIN, VALUE_ABS_MAX};
 use crate::time::Now;
 use serde::{Deserialize, Serialize};
@@ -84,18 +85,35 @@ pub(crate) fn judge_time(
     }
 }
 
-/// The quality of a value by itself.
-pub(crate) fn judge_value(config: &SensorConfig, value: f64) -> (Quality, Reasons) {
+/// What was sent, in the sensor's unit.
+pub(crate) fn scaled(config: &SensorConfig, raw: f64) -> f64 {
+    if config.scale == 1.0 && config.offset == 0.0 {
+        raw
+    } else {
+        raw * config.scale + config.offset
+    }
+}
+
+/// The quality of a reading by itself: what was sent, and what it is in the sensor's unit.
+pub(crate) fn judge_value(
+    config: &SensorConfig,
+    condition: Option<&Expression>,
+    raw: f64,
+    value: f64,
+) -> (Quality, Reasons) {
     let is_possible = |value: f64| match config.range {
         Some(range) => (range.min..=range.max).contains(&value),
         None => true,
     };
-    if !value.is_finite() {
+    let is_unwanted = |condition: &Expression| condition.holds(value);
+    if !raw.is_finite() {
         (Quality::Bad, Reasons::NOT_FINITE)
-    } else if config.sentinels.contains(&value) {
+    } else if config.sentinels.contains(&raw) {
         (Quality::Bad, Reasons::SENTINEL)
-    } else if value.abs() > VALUE_ABS_MAX || !is_possible(value) {
+    } else if !value.is_finite() || value.abs() > VALUE_ABS_MAX || !is_possible(value) {
         (Quality::Bad, Reasons::OUT_OF_RANGE)
+    } else if condition.is_some_and(is_unwanted) {
+        (Quality::Bad, Reasons::CONDITION)
     } else {
         (Quality::Good, Reasons::NONE)
     }

@@ -4,10 +4,11 @@ mod validate;
 
 pub use validate::Invalid;
 
+use crate::expression::Expression;
 use crate::glob;
 use crate::limits::{
-    DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX, SENTINELS_MAX,
-    SIGNAL_BYTES_MAX, THRESHOLDS_MAX, UNIT_BYTES_MAX,
+    CONDITIONS_MAX, DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX,
+    SENTINELS_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX, UNIT_BYTES_MAX,
 };
 use crate::window::Pane;
 use heapless::{String, Vec};
@@ -24,6 +25,8 @@ pub struct Plan {
     pub gateway: String<GATEWAY_BYTES_MAX, u8>,
     /// When batches are sealed.
     pub batch: BatchConfig,
+    /// Conditions that sensors refer to.
+    pub conditions: Vec<Expression, CONDITIONS_MAX, u8>,
     /// For sensors that no rule fits.
     pub defaults: SensorConfig,
     /// For sensors by name; the last rule that fits holds, as a whole.
@@ -57,11 +60,18 @@ pub struct SensorRule {
 pub struct SensorConfig {
     /// Unit of the values, empty if unknown.
     pub unit: String<UNIT_BYTES_MAX, u8>,
+    /// What was sent is multiplied by this, to be in the unit.
+    pub scale: f64,
+    /// Then this is added.
+    pub offset: f64,
     /// Values outside are bad.
     pub range: Option<Range>,
     /// Values by which the sensor says that it has none, such as the -127 of a DS18B20 that is disconnected. They are bad.
     #[serde(default)]
     pub sentinels: Vec<f64, SENTINELS_MAX>,
+    /// Values for which this condition holds are bad: filtered = data \ { x | condition(x) }.
+    /// Its place among the plan's conditions.
+    pub drop_if: Option<u8>,
     /// Values that have been the same for longer than this many ms of event time are uncertain, because the sensor may be
     /// stuck. Longer than a healthy one stands still.
     #[serde(default)]
@@ -213,8 +223,11 @@ impl Default for SensorConfig {
     fn default() -> Self {
         Self {
             unit: String::new(),
+            scale: 1.0,
+            offset: 0.0,
             range: None,
             sentinels: Vec::new(),
+            drop_if: None,
             stuck_ms: None,
             cleaning: None,
             lateness_ms: 5_000,
@@ -242,6 +255,11 @@ impl Plan {
     pub fn has_cleaning(&self) -> bool {
         let mut configs = self.rules.iter().map(|rule| &rule.config);
         self.defaults.cleaning.is_some() || configs.any(|config| config.cleaning.is_some())
+    }
+
+    /// The condition of a sensor.
+    pub(crate) fn condition(&self, config: &SensorConfig) -> Option<&Expression> {
+        self.conditions.get(usize::from(config.drop_if?))
     }
 
     /// The place of the last rule that fits; none if the defaults hold.

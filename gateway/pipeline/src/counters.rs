@@ -40,6 +40,8 @@ pub struct Counters {
     pub filled: u64,
     /// Sensors that are to be cleaned, for which no gate was left.
     pub gates_full: u64,
+    /// Readings for which the sensor's condition held.
+    pub condition: u64,
     /// Readings that were infinite or no number.
     pub not_finite: u64,
     /// Readings behind their watermark.
@@ -90,6 +92,7 @@ impl Counters {
             (Reasons::OUT_OF_RANGE, &mut self.out_of_range),
             (Reasons::SENTINEL, &mut self.sentinel),
             (Reasons::STUCK, &mut self.stuck),
+            (Reasons::CONDITION, &mut self.condition),
             (Reasons::NOT_FINITE, &mut self.not_finite),
             (Reasons::LATE, &mut self.late),
         ] {

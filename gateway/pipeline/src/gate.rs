@@ -62,6 +62,8 @@ pub(crate) struct Item {
     pub(crate) time: Timestamp,
     pub(crate) arrival: Timestamp,
     pub(crate) raw: f64,
+    /// The same in the sensor's unit.
+    pub(crate) value: f64,
     pub(crate) flags: Flags,
 }
 
@@ -112,7 +114,13 @@ impl Default for Gate {
 impl Item {
     pub(crate) fn as_sent(self) -> Cleaned {
         let content = match self.flags.quality() {
-            Quality::Good | Quality::Uncertain => Content::AsSent(self.raw),
+            Quality::Good | Quality::Uncertain if self.value.to_bits() == self.raw.to_bits() => {
+                Content::AsSent(self.raw)
+            }
+            Quality::Good | Quality::Uncertain => Content::Repaired {
+                raw: self.raw,
+                value: self.value,
+            },
             Quality::Bad => Content::Refused(self.raw),
         };
         self.with(content, self.flags)
@@ -189,7 +197,7 @@ impl Gate {
     pub(crate) fn is_sound(&self) -> bool {
         self.held
             .iter()
-            .all(|held| !held.item.raw.is_nan() || held.is_lost)
+            .all(|held| !held.item.value.is_nan() || held.is_lost)
     }
 
     /// A value that is possible: is it one that the sensor could have come to?
@@ -197,11 +205,11 @@ impl Gate {
         // Each turn resolves all suspects that wait, so the second one finds none.
         for _ in 0..2 {
             let Some(level) = self.level else {
-                return self.trust(item.as_sent(), item.raw, config, out);
+                return self.trust(item.as_sent(), item.value, config, out);
             };
             let steps = self.period.steps(item.time.0.saturating_sub(level.at));
             let suspect = self.suspect();
-            let weighed = suspect.unwrap_or(item).raw;
+            let weighed = suspect.unwrap_or(item).value;
             let part = if CODES.contains(&weighed) {
                 CODE_RATIO
             } else {
@@ -213,7 +221,7 @@ impl Gate {
             };
             match self.judge_suspects(item, suspect, level, reach, config, out) {
                 Next::Hold => return self.hold(now, item, false, config, out),
-                Next::Trust => return self.trust(item.as_sent(), item.raw, config, out),
+                Next::Trust => return self.trust(item.as_sent(), item.value, config, out),
                 Next::Weigh => {}
             }
         }
@@ -230,13 +238,13 @@ impl Gate {
         config: &Cleaning,
         out: &mut Released,
     ) {
-        if (item.raw - level.value).abs() <= reach.jump {
+        if (item.value - level.value).abs() <= reach.jump {
             self.flip = None;
-            return self.trust(item.as_sent(), item.raw, config, out);
+            return self.trust(item.as_sent(), item.value, config, out);
         }
         let flip = self
             .flip
-            .filter(|flip| flip.fits(level.value, item.raw, reach.width));
+            .filter(|flip| flip.fits(level.value, item.value, reach.width));
         match flip {
             Some(flip) => self.trust_flipped(flip, item, config, out),
             None => self.hold(now, item, false, config, out),
@@ -253,10 +261,10 @@ impl Gate {
         config: &Cleaning,
         out: &mut Released,
     ) -> Next {
-        let (jump, back) = (suspect.raw - level.value, suspect.raw - item.raw);
+        let (jump, back) = (suspect.value - level.value, suspect.value - item.value);
         let sticks_out = jump * back > 0.0 && jump.abs().min(back.abs()) > reach.jump;
         let has_returned =
-            (item.raw - level.value).abs() <= reach.jump.max(RETURN_RATIO * jump.abs());
+            (item.value - level.value).abs() <= reach.jump.max(RETURN_RATIO * jump.abs());
         if sticks_out {
             self.lose_suspects();
             return if has_returned {
@@ -268,11 +276,11 @@ impl Gate {
         let flip = Flip::of(
             &config.flips,
             level.value,
-            suspect.raw,
-            item.raw,
+            suspect.value,
+            item.value,
             reach.width,
         );
-        let is_same = suspect.raw.to_bits() == item.raw.to_bits();
+        let is_same = suspect.value.to_bits() == item.value.to_bits();
         if flip.is_none() && is_same && self.held.len() < GATE_HELD_MAX {
             return Next::Hold;
         }
@@ -308,9 +316,9 @@ impl Gate {
                 Some(flip) => self.trust_flipped(flip, item, config, out),
                 None if is_first => {
                     let item = item.because(item.flags.quality(), Reasons::STEP);
-                    self.trust(item.as_sent(), item.raw, config, out)
+                    self.trust(item.as_sent(), item.value, config, out)
                 }
-                None => self.trust(item.as_sent(), item.raw, config, out),
+                None => self.trust(item.as_sent(), item.value, config, out),
             }
             is_first = false;
             self.held = behind;
@@ -318,7 +326,7 @@ impl Gate {
     }
 
     fn trust_flipped(&mut self, flip: Flip, item: Item, config: &Cleaning, out: &mut Released) {
-        let value = flip.undo(item.raw);
+        let value = flip.undo(item.value);
         let item = item.because(Quality::Uncertain, Reasons::UNIT);
         self.trust(item.repaired(value), value, config, out);
     }

@@ -39,6 +39,7 @@ mod timers;
 mod link;
 mod checkpoint;
 
+pub mod expression;
 pub mod config;
 pub mod counters;
 pub mod glob;

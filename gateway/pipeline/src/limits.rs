@@ -32,6 +32,18 @@ pub const GATE_HELD_MAX: usize = 3;
 pub const GATE_FILLED_MAX: usize = 60;
 /// What one reading makes a gate release: what is filled in, those that waited, and itself.
 pub const GATE_RELEASED_MAX: usize = GATE_FILLED_MAX + GATE_HELD_MAX + 1;
+/// Most conditions of a plan; sensors share them.
+pub const CONDITIONS_MAX: usize = 16;
+/// Longest expression, in bytes: a line and a half of an editor.
+pub const EXPRESSION_BYTES_MAX: usize = 256;
+/// Most steps of a compiled expression: it stays below half a KiB.
+pub const EXPRESSION_OPS_MAX: usize = 24;
+/// Most values that wait while an expression is calculated: one for each open parenthesis, and a few.
+pub const EXPRESSION_STACK_MAX: usize = 24;
+/// Parentheses and calls in each other; each takes a little of the compiler's stack.
+pub const EXPRESSION_DEPTH_MAX: usize = 17;
+/// Most signals that a formula is about.
+pub const INPUTS_MAX: usize = 4;
 /// Most units that a sensor's values may come in beside their own.
 pub const FLIPS_MAX: usize = 4;
 /// Most panes of a sensor: an hour in hops of 15 s.

@@ -1,6 +1,8 @@
-//! `clean = { … }`: how jumps and gaps of a sensor are mended.
+//! `clean = { … }` and `drop_if = "…"`: how jumps and gaps of a sensor are mended, and what is not wanted.
 
 use pipeline::config::{Cleaning, Fill, Unit};
+use pipeline::expression::Expression;
+use pipeline::limits::CONDITIONS_MAX;
 use serde::Deserialize;
 
 use super::plan::narrow;
@@ -44,4 +46,33 @@ impl Clean {
         cleaning.fill = fill.unwrap_or(cleaning.fill);
         cleaning.fill_ms_max = fill_max.map_or(cleaning.fill_ms_max, narrow);
     }
+}
+
+/// The conditions of a plan.
+pub(super) type Conditions = heapless::Vec<Expression, CONDITIONS_MAX, u8>;
+
+/// The place of a condition among those of the plan; sensors with the same one share it.
+pub(super) fn place_of(
+    text: &str,
+    conditions: &mut Conditions,
+    key: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<u8> {
+    let condition = match Expression::condition(text) {
+        Ok(condition) => condition,
+        Err(error) => {
+            let message = format!("`{text}`, column {}: {}", error.column, error.what);
+            faults.push(Fault::at(key, message, error.hint));
+            return None;
+        }
+    };
+    if let Some(known) = conditions.iter().position(|known| *known == condition) {
+        return Some(known as u8);
+    }
+    if conditions.push(condition).is_err() {
+        let help = format!("at most {CONDITIONS_MAX} different ones are allowed");
+        faults.push(Fault::at(key, "too many conditions", help));
+        return None;
+    }
+    Some(conditions.len() as u8 - 1)
 }

@@ -10,7 +10,7 @@ use pipeline::limits::{PANES_MAX, RULES_MAX};
 use serde::Deserialize;
 use wire::Severity;
 
-use super::cleaning::Clean;
+use super::cleaning::{Clean, Conditions, place_of};
 use super::{Config, Fault, Millis};
 
 /// What can be set for sensors. What is absent is inherited from `[defaults]`, and from every earlier
@@ -24,6 +24,12 @@ pub struct Sensor {
     pub signal: Option<String>,
     /// Unit of the values.
     pub unit: Option<String>,
+    /// What was sent is multiplied by this, to be in the unit.
+    pub scale: Option<f64>,
+    /// Then this is added.
+    pub offset: Option<f64>,
+    /// A condition on `value` for readings that are not wanted.
+    pub drop_if: Option<String>,
     /// Smallest and largest possible value.
     pub range: Option<[f64; 2]>,
     /// Values by which the sensor says that it has none, such as 85.0 of a DS18B20.
@@ -108,8 +114,12 @@ impl Config {
                 help,
             ));
         }
-        self.defaults
-            .apply(&mut plan.defaults, "defaults", &mut faults);
+        self.defaults.apply(
+            &mut plan.defaults,
+            &mut plan.conditions,
+            "defaults",
+            &mut faults,
+        );
         if self.sensors.len() > RULES_MAX {
             let message = format!("{} rules", self.sensors.len());
             faults.push(Fault::at(
@@ -146,9 +156,9 @@ impl Config {
                 .filter(|wider| wider.covers(rule))
             {
                 // What is wrong with the wider rule is told where it stands.
-                wider.apply(&mut config, &key, &mut Vec::new());
+                wider.apply(&mut config, &mut plan.conditions, &key, &mut Vec::new());
             }
-            rule.apply(&mut config, &key, faults);
+            rule.apply(&mut config, &mut plan.conditions, &key, faults);
             let sensor_rule = pipeline::config::SensorRule {
                 device: text(rule.device(), &format!("{key}.device"), faults),
                 signal: text(rule.signal(), &format!("{key}.signal"), faults),
@@ -188,9 +198,20 @@ impl Sensor {
         glob::matches(self.device(), other.device()) && glob::matches(self.signal(), other.signal())
     }
 
-    fn apply(&self, config: &mut SensorConfig, key: &str, faults: &mut Vec<Fault>) {
+    fn apply(
+        &self,
+        config: &mut SensorConfig,
+        conditions: &mut Conditions,
+        key: &str,
+        faults: &mut Vec<Fault>,
+    ) {
         if let Some(unit) = &self.unit {
             config.unit = text(unit, &format!("{key}.unit"), faults);
+        }
+        config.scale = self.scale.unwrap_or(config.scale);
+        config.offset = self.offset.unwrap_or(config.offset);
+        if let Some(text) = &self.drop_if {
+            config.drop_if = place_of(text, conditions, &format!("{key}.drop_if"), faults);
         }
         if let Some([min, max]) = self.range {
             config.range = Some(Range { min, max });

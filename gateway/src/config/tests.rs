@@ -124,3 +124,30 @@ fn a_rule_that_cannot_hold_is_shown_at_its_setting() {
         "must divide the window",
     );
 }
+
+#[test]
+fn a_condition_that_is_wrong_is_told_with_its_column() {
+    let text = LEAST.to_owned() + "[defaults]\ndrop_if = \"value < -40 or valve > 85\"\n";
+    check_refused(
+        &text,
+        &[
+            "column 16",
+            "this name is unknown",
+            "a condition is about `value`",
+        ],
+    );
+}
+
+#[test]
+fn sensors_with_the_same_condition_share_it() {
+    let sensor = "[[sensor]]\ndrop_if = \"value < 0\"\nclean = { fill = \"hold\", unit_flip = [\"kelvin\"] }\n";
+    let plan = parse(&(LEAST.to_owned() + sensor + sensor))
+        .expect("valid")
+        .plan()
+        .unwrap();
+    assert_eq!(plan.conditions.len(), 1);
+    assert_eq!(plan.rules[1].config.drop_if, Some(0));
+    let cleaning = plan.rules[1].config.cleaning.as_ref().unwrap();
+    assert_eq!(cleaning.fill, pipeline::config::Fill::Hold);
+    assert_eq!(cleaning.wait_ms_max, 30_000);
+}

@@ -67,8 +67,11 @@ impl Reasons {
     /// A jump which the next readings confirmed.
     pub const STEP: Self = Self(1 << 13);
 
+    /// A condition of the user says that it is not wanted.
+    pub const CONDITION: Self = Self(1 << 14);
+
     /// What each bit is called, from the lowest, in messages and exports.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "out_of_range",
         "not_finite",
         "late",
@@ -83,6 +86,7 @@ impl Reasons {
         "noisy",
         "clock_unsynced",
         "step",
+        "condition",
     ];
 
     /// The names of the reasons in this set.

@@ -24,7 +24,7 @@ KINDS = {1: "telemetry", 2: "aggregates", 3: "alert", 4: "gap"}
 QUALITIES = ("good", "uncertain", "bad", "bad")
 REASONS = (
     "out_of_range", "not_finite", "late", "time_repaired", "future", "arrival_time", "spike", "stuck", "filled", "unit",
-    "sentinel", "noisy", "clock_unsynced", "step",
+    "sentinel", "noisy", "clock_unsynced", "step", "condition",
 )
 LANES = {1: "telemetry", 2: "aggregates", 3: "alerts"}
 GAP_REASONS = ("thinned", "dropped", "corrupt", "refused", "purged")

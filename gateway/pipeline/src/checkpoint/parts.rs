@@ -74,6 +74,13 @@ impl<'a> PartReader<'a> {
         head: &Head,
         panes_each: usize,
     ) -> Result<Plan, RestoreError> {
+        let mut conditions = Vec::new();
+        for _ in 0..head.conditions {
+            let condition = self.read("conditions")?;
+            conditions
+                .push(condition)
+                .map_err(|_| RestoreError::Malformed("conditions"))?;
+        }
         let mut rules = Vec::new();
         for _ in 0..head.rules {
             let rule = self.read::<SensorRule>("rules")?;
@@ -89,6 +96,7 @@ impl<'a> PartReader<'a> {
         let plan = Plan {
             gateway,
             batch,
+            conditions,
             defaults,
             rules,
         };

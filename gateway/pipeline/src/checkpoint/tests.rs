@@ -136,6 +136,9 @@ fn fullest_config() -> SensorConfig {
         unit: (&*"u".repeat(UNIT_BYTES_MAX)).try_into().unwrap(),
         range: Some(crate::config::Range { min: 0.0, max: 1.0 }),
         sentinels: [f64::MAX; crate::limits::SENTINELS_MAX].into(),
+        scale: 1.0,
+        offset: 0.0,
+        drop_if: Some(u8::MAX),
         stuck_ms: Some(u32::MAX),
         cleaning: Some(crate::config::Cleaning {
             wait_ms_max: u32::MAX,

@@ -54,10 +54,14 @@ fn values_that_cannot_be_are_bad() {
         (f64::NAN, (Quality::Bad, Reasons::NOT_FINITE)),
         (f64::NEG_INFINITY, (Quality::Bad, Reasons::NOT_FINITE)),
     ] {
-        assert_eq!(judge_value(&config, value), expected, "{value}");
+        assert_eq!(
+            judge_value(&config, None, value, value),
+            expected,
+            "{value}"
+        );
     }
     assert_eq!(
-        judge_value(&SensorConfig::default(), 1e141),
+        judge_value(&SensorConfig::default(), None, 1e141, 1e141),
         (Quality::Bad, Reasons::OUT_OF_RANGE)
     );
 }
@@ -79,7 +83,11 @@ fn a_sentinel_is_bad_whatever_the_range() {
         (85.000_001, (Quality::Good, Reasons::NONE)),
         (-128.0, (Quality::Bad, Reasons::OUT_OF_RANGE)),
     ] {
-        assert_eq!(judge_value(&config, value), expected, "{value}");
+        assert_eq!(
+            judge_value(&config, None, value, value),
+            expected,
+            "{value}"
+        );
     }
 }
 

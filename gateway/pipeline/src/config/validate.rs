@@ -73,12 +73,40 @@ impl Plan {
         let is_room = !self.has_cleaning() || self.batch.readings_max as usize >= GATE_RELEASED_MAX;
         let must = "be at least 64 where sensors are cleaned: so many may follow from one reading";
         meet(None, [Demand(is_room, "batch.readings_max", must)])?;
+        let is_sound = self
+            .conditions
+            .iter()
+            .all(|condition| condition.is_sound(1));
+        meet(
+            None,
+            [Demand(
+                is_sound,
+                "conditions",
+                "be as the compiler makes them",
+            )],
+        )?;
         self.defaults.validate(None, panes)?;
+        self.validate_conditions(None, &self.defaults)?;
         for (place, rule) in self.rules.iter().enumerate() {
             meet(Some(place), rule.demands())?;
             rule.config.validate(Some(place), panes)?;
+            self.validate_conditions(Some(place), &rule.config)?;
         }
         Ok(())
+    }
+
+    fn validate_conditions(
+        &self,
+        rule: Option<usize>,
+        config: &SensorConfig,
+    ) -> Result<(), Invalid> {
+        let is_there = config
+            .drop_if
+            .is_none_or(|place| usize::from(place) < self.conditions.len());
+        meet(
+            rule,
+            [Demand(is_there, "drop_if", "be the place of a condition")],
+        )
     }
 }
 
@@ -123,7 +151,7 @@ impl SensorConfig {
         Ok(())
     }
 
-    fn demands(&self) -> [Demand; 8] {
+    fn demands(&self) -> [Demand; 9] {
         let range_holds = self
             .range
             .is_none_or(|r| r.min.is_finite() && r.max.is_finite() && r.min <= r.max);
@@ -133,6 +161,11 @@ impl SensorConfig {
                 range_holds,
                 "range",
                 "have a finite min that is not above its finite max",
+            ),
+            Demand(
+                self.scale.is_finite() && self.scale != 0.0 && self.offset.is_finite(),
+                "scale",
+                "be finite and not 0, with a finite offset",
             ),
             Demand(
                 self.sentinels.iter().all(|sentinel| sentinel.is_finite()),

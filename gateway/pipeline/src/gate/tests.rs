@@ -49,6 +49,7 @@ fn offer(
             time,
             arrival: time,
             raw,
+            value: raw,
             flags,
         },
         config,

@@ -109,8 +109,14 @@ impl<M: Memory> Pipeline<M> {
             sensor.steady = Steady::default();
             return cleaned;
         };
-        let Content::AsSent(value) = cleaned.content else {
-            return cleaned;
+        // What was mended says nothing of the sensor.
+        let value = match cleaned.content {
+            Content::AsSent(value) => value,
+            Content::Repaired { value, .. } if cleaned.flags.quality() == Quality::Good => value,
+            Content::Repaired { .. }
+            | Content::Refused(_)
+            | Content::Filled(_)
+            | Content::Nothing => return cleaned,
         };
         let reasons = cleaned.flags.reasons();
         if reasons.contains(Reasons::LATE) || !sensor.steady.is_stuck(cleaned.time, value, stuck_ms)

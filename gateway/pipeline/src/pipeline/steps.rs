@@ -3,7 +3,7 @@
 use super::{Pipeline, Reading, Verdict};
 use crate::alarm::{Cause, Change, Event, alert};
 use crate::batch::OpenRow;
-use crate::clean::{judge_time, judge_value};
+use crate::clean::{judge_time, judge_value, scaled};
 use crate::config::{SensorConfig, Threshold};
 use crate::counters::Counters;
 use crate::gate::{Cleaned, Item};
@@ -48,7 +48,8 @@ impl<M: Memory> Pipeline<M> {
         let item = Item {
             time: entry.time,
             arrival: now.wall,
-            raw: entry.value,
+            raw: reading.value,
+            value: entry.value,
             flags,
         };
         self.clean(now, place, item, out);
@@ -61,7 +62,9 @@ impl<M: Memory> Pipeline<M> {
         let sensor = &mut self.memory.sensors[place];
         let config = self.plan.config(sensor.rule);
         let (time, mut reasons) = judge_time(now, config, reading.time);
-        let (mut quality, why) = judge_value(config, reading.value);
+        let value = scaled(config, reading.value);
+        let (mut quality, why) =
+            judge_value(config, self.plan.condition(config), reading.value, value);
         reasons |= why;
         if sensor.windows.is_late(time, config) {
             reasons |= Reasons::LATE;
@@ -86,7 +89,7 @@ impl<M: Memory> Pipeline<M> {
         (
             Entry {
                 time,
-                value: reading.value,
+                value,
                 quality,
             },
             flags,

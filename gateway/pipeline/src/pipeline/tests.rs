@@ -1,6 +1,7 @@
 //! The whole pipeline: timelines, an oracle, and what must hold for any input.
 
 mod alerts;
+mod cleaning;
 mod due;
 mod oracle;
 mod plans;
