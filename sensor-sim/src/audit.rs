@@ -3,16 +3,18 @@
 //! A reading is known by its sensor and its time, and by its value where a recording has one time twice. Where the time was
 //! lost on the way or replaced, it is known by its value alone, in order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use crate::ledger::{Expectation, LedgerError, Record, Records, Sent};
 use crate::limits::CASES_MAX;
 
+mod refusals;
 mod sent;
 mod witness;
 
+pub use refusals::Refusals;
 use sent::{Acknowledged, Reading, Sensor};
 use witness::{View, Witness};
 
@@ -23,6 +25,7 @@ pub struct Audit {
     index: HashMap<String, HashMap<String, usize>>,
     totals: Totals,
     witnesses: Vec<Witness>,
+    refusals: Option<Refusals>,
 }
 
 /// What the ledgers say.
@@ -76,8 +79,10 @@ pub struct Account {
     pub changed: Count,
     /// What came and was never sent.
     pub unexplained: Count,
-    /// Readings that were acknowledged and refused, as they might.
+    /// Readings that were acknowledged and refused, as they might; nobody asked the gateway.
     pub refused: u64,
+    /// Readings that were acknowledged and are missing, by the gateway's own reason.
+    pub explained: BTreeMap<String, u64>,
     /// Readings that were never acknowledged, and never came.
     pub missing_unacknowledged: u64,
 }
@@ -187,6 +192,11 @@ impl Audit {
         self.find(device, signal).is_some()
     }
 
+    /// From now on what is missing is refused only if the gateway says so, and else lost.
+    pub fn explain(&mut self, refusals: Refusals) {
+        self.refusals = Some(refusals);
+    }
+
     /// Calls a witness; `sees_repeats` if nobody before it takes out what a device sends twice.
     pub fn witness(&mut self, name: &str, sees_repeats: bool) -> WitnessId {
         let view = |sensor: &Sensor| View {
@@ -221,13 +231,20 @@ impl Audit {
         witness.match_timeless(&self.sensors);
         let mut account = witness.account.clone();
         let mut lost = Vec::new();
+        let mut reasons = Reasons::new(self.refusals.as_ref());
         for (sensor, view) in self.sensors.iter().zip(&witness.views) {
+            let is_known = view.seen.iter().any(|seen| *seen > 0);
             for (reading, seen) in sensor.readings.iter().zip(&view.seen) {
                 match (*seen > 0, reading.is_acknowledged, reading.is_refusable) {
                     (true, _, _) => account.present += 1,
                     (false, false, _) => account.missing_unacknowledged += 1,
-                    (false, true, true) => account.refused += 1,
-                    (false, true, false) => lost.push((sensor, reading)),
+                    (false, true, true) if self.refusals.is_none() => account.refused += 1,
+                    (false, true, _) => {
+                        match reasons.find(&sensor.device, reading.time, is_known) {
+                            Some(reason) => *account.explained.entry(reason).or_default() += 1,
+                            None => lost.push((sensor, reading)),
+                        }
+                    }
                 }
             }
         }
@@ -286,6 +303,34 @@ impl Audit {
                 repeats: 0,
             });
         }
+    }
+}
+
+/// Finds reasons for what is missing.
+struct Reasons<'a> {
+    refusals: Option<&'a Refusals>,
+    /// Readings of sensors without a place that are not explained yet.
+    sensors_left: u64,
+}
+
+impl<'a> Reasons<'a> {
+    fn new(refusals: Option<&'a Refusals>) -> Self {
+        Self {
+            refusals,
+            sensors_left: refusals.map_or(0, Refusals::sensors_refused),
+        }
+    }
+
+    /// Why a reading is missing: its message was refused, or its sensor, of which nothing ever came, got no place.
+    fn find(&mut self, device: &str, time: i64, is_known: bool) -> Option<String> {
+        if let Some(reason) = self.refusals?.find(device, time) {
+            return Some(reason.to_owned());
+        }
+        if is_known {
+            return None;
+        }
+        self.sensors_left = self.sensors_left.checked_sub(1)?;
+        Some("the gateway has no place for the sensor".to_owned())
     }
 }
 

@@ -44,3 +44,9 @@ pub const OVERSIZE_BYTES_MAX: usize = 64 << 20;
 
 /// Messages that one bad citizen publishes before another one goes on.
 pub const HARASS_BURST: u64 = 100;
+
+/// Refusals of one device, and devices with refusals, that a verifier keeps: what is beyond it counts as lost.
+pub const REFUSALS_MAX: usize = 1_000_000;
+
+/// Reasons of refusals that are told apart; the rest counts with the last of them.
+pub const REASONS_MAX: usize = 32;

@@ -35,7 +35,7 @@ fn publish(broker: &Broker, ledger: &Path, more: &[&str]) -> Command {
     command
 }
 
-fn verify(broker: &Broker, ledger: &Path) -> Child {
+fn verify(broker: &Broker, ledger: &Path, more: &[&str]) -> Child {
     let mut command = Command::new(PROGRAM);
     command.args([
         "verify",
@@ -48,6 +48,7 @@ fn verify(broker: &Broker, ledger: &Path) -> Child {
     ]);
     let child = command
         .arg(ledger)
+        .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -69,10 +70,19 @@ fn count(said: &Value, what: &str) -> u64 {
 }
 
 fn check(seed: u64, conduct: Conduct, check: impl FnOnce(Done, Option<i32>, &Value)) {
+    check_with(&[], seed, conduct, check);
+}
+
+fn check_with(
+    more: &[&str],
+    seed: u64,
+    conduct: Conduct,
+    check: impl FnOnce(Done, Option<i32>, &Value),
+) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
     let broker = Broker::start(seed, conduct);
-    let verifier = verify(&broker, &ledger);
+    let verifier = verify(&broker, &ledger, more);
     let published = publish(&broker, &ledger, &["--rate", "200", "--count", "400"])
         .status()
         .unwrap();
@@ -98,7 +108,7 @@ fn every_misdeed_is_reported_exactly() {
             seed,
             Conduct {
                 misdeeds: 0.2,
-                cuts: 0.0,
+                ..Conduct::default()
             },
             |done, code, said| {
                 assert_eq!(code, Some(1));
@@ -124,8 +134,8 @@ fn what_is_sent_again_after_a_cut_is_doubled_and_never_lost() {
     check(
         3,
         Conduct {
-            misdeeds: 0.0,
             cuts: 0.01,
+            ..Conduct::default()
         },
         |done, code, said| {
             assert!(done.doubled > 3, "{done:?}");
@@ -139,11 +149,40 @@ fn what_is_sent_again_after_a_cut_is_doubled_and_never_lost() {
 }
 
 #[test]
+fn what_a_gateway_refused_is_explained_by_its_own_word_and_nothing_else_is() {
+    let refusals = Conduct {
+        refusals: 0.1,
+        ..Conduct::default()
+    };
+    check_with(&["--explain"], 5, refusals, |done, code, said| {
+        assert!(done.refused > 100, "{done:?}");
+        assert_eq!((code, count(said, "lost")), (Some(0), 0), "{said:#}");
+        assert_eq!(said["witnesses"][0]["explained"]["a mood"], done.refused);
+        assert_eq!(said["contradiction"], Value::Null);
+    });
+    let hushed = Conduct {
+        hushed: 0.01,
+        ..refusals
+    };
+    check_with(&["--explain"], 6, hushed, |done, code, said| {
+        assert!(done.hushed > 3, "{done:?}");
+        assert_eq!((code, count(said, "lost")), (Some(1), done.hushed));
+        assert_eq!(said["witnesses"][0]["explained"]["a mood"], done.refused);
+        let first = &said["witnesses"][0]["lost"]["cases"][0];
+        assert!(first["sequence"].as_u64().is_some() && first["time"].as_i64().is_some());
+    });
+    // Nobody asked the gateway: then all are lost, for none of them might be refused.
+    check(5, refusals, |done, code, said| {
+        assert_eq!((code, count(said, "lost")), (Some(1), done.refused));
+    });
+}
+
+#[test]
 fn a_simulator_that_is_killed_leaves_a_ledger_that_holds() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
     let broker = Broker::start(4, Conduct::default());
-    let verifier = verify(&broker, &ledger);
+    let verifier = verify(&broker, &ledger, &[]);
     for messages in [300, 600] {
         let mut running = publish(&broker, &ledger, &["--flat-out"]).spawn().unwrap();
         broker.wait_for_messages(messages);

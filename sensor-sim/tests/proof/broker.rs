@@ -15,6 +15,10 @@ pub(crate) struct Conduct {
     pub(crate) misdeeds: f64,
     /// Share of the messages that are delivered, and whose connection is cut before they are acknowledged.
     pub(crate) cuts: f64,
+    /// Share of the messages that are acknowledged and refused, as a gateway does, which tells of it.
+    pub(crate) refusals: f64,
+    /// Share of the messages that are refused without a word.
+    pub(crate) hushed: f64,
 }
 
 /// What it did wrong.
@@ -25,6 +29,8 @@ pub(crate) struct Done {
     pub(crate) changed: u64,
     pub(crate) reordered: u64,
     pub(crate) invented: u64,
+    pub(crate) refused: u64,
+    pub(crate) hushed: u64,
 }
 
 /// The broker. Its threads end with their connections.
@@ -37,6 +43,8 @@ struct State {
     conduct: Conduct,
     chance: Chance,
     subscriber: Option<TcpStream>,
+    /// Whether it wants to know what is refused.
+    is_asked: bool,
     /// Kept back, by topic, until the next one of that topic is delivered.
     held: HashMap<Vec<u8>, Vec<u8>>,
     delivered: HashSet<(Vec<u8>, Vec<u8>)>,
@@ -53,6 +61,7 @@ impl Broker {
                 conduct,
                 chance: Chance::new(seed, "broker", "misdeeds"),
                 subscriber: None,
+                is_asked: false,
                 held: HashMap::new(),
                 delivered: HashSet::new(),
                 messages: 0,
@@ -108,6 +117,8 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
             8 => {
                 stream.write_all(&[0x90, 3, body[0], body[1], 1])?;
                 state.subscriber = Some(stream.try_clone()?);
+                state.is_asked |= body.windows(9).any(|it| it == b"tidegate/");
+                state.tell_status()?;
             }
             3 => {
                 let topic_end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
@@ -121,7 +132,10 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
                 }
                 stream.write_all(&[0x40, 2, id[0], id[1]])?;
             }
-            14 => state.release()?,
+            14 => {
+                state.release()?;
+                state.tell_status()?;
+            }
             _ => {}
         }
         shared.1.notify_all();
@@ -130,6 +144,19 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
 
 impl State {
     fn take(&mut self, topic: &[u8], payload: &[u8]) -> std::io::Result<()> {
+        let Conduct {
+            refusals, hushed, ..
+        } = self.conduct;
+        if refusals + hushed > 0.0 {
+            let chance = self.chance.unit();
+            if chance < refusals {
+                return self.refuse(topic, payload);
+            }
+            if chance < refusals + hushed {
+                self.done.hushed += 1;
+                return Ok(());
+            }
+        }
         if let Some(held) = self.held.remove(topic) {
             self.deliver(topic, payload)?;
             self.done.reordered += 1;
@@ -161,6 +188,30 @@ impl State {
         Ok(())
     }
 
+    fn refuse(&mut self, topic: &[u8], payload: &[u8]) -> std::io::Result<()> {
+        self.done.refused += 1;
+        let error = serde_json::json!({
+            "topic": String::from_utf8_lossy(topic), "reason": "a mood at line 1 column 7",
+            "offset": 6, "payload": String::from_utf8_lossy(payload), "at": 0,
+        });
+        self.tell(b"tidegate/proof/errors", &error)
+    }
+
+    fn tell_status(&mut self) -> std::io::Result<()> {
+        let counters = serde_json::json!({ "payloads_refused": self.done.refused });
+        self.tell(
+            b"tidegate/proof/status",
+            &serde_json::json!({ "counters": counters }),
+        )
+    }
+
+    fn tell(&mut self, topic: &[u8], message: &serde_json::Value) -> std::io::Result<()> {
+        if self.is_asked {
+            self.send(topic, message.to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Delivers what is kept back. The publisher is going.
     fn release(&mut self) -> std::io::Result<()> {
         for (topic, payload) in core::mem::take(&mut self.held) {
@@ -174,6 +225,10 @@ impl State {
         if !is_invented && !self.delivered.insert((topic.to_vec(), payload.to_vec())) {
             self.done.doubled += 1;
         }
+        self.send(topic, payload)
+    }
+
+    fn send(&mut self, topic: &[u8], payload: &[u8]) -> std::io::Result<()> {
         let mut packet = vec![0x30];
         let mut length = 2 + topic.len() + payload.len();
         while length >= 0x80 {

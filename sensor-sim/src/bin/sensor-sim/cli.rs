@@ -271,6 +271,10 @@ pub(crate) struct Verify {
     /// A subscriber listens, however quiet it is, until this file is there.
     #[arg(long, value_name = "FILE", requires = "mqtt")]
     pub until: Option<PathBuf>,
+    /// The broker of --mqtt is a gateway: its errors and its status explain what is missing, and what they don't explain
+    /// is lost. The gateway writes its status every 10 s; let --idle be longer.
+    #[arg(long)]
+    pub explain: bool,
     /// Cases of each kind that are named.
     #[arg(long, default_value_t = 3, value_name = "COUNT")]
     pub cases: usize,

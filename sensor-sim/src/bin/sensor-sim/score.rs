@@ -126,6 +126,7 @@ fn listen(options: &Score, clock: &Clock) -> Result<Vec<Alert>> {
     let subscription = Subscription {
         broker: options.mqtt.clone().unwrap_or_default(),
         filter: options.filter.clone(),
+        aside: vec![],
         name: "score",
         username: options.username.clone(),
         password_file: options.password_file.clone(),

@@ -1,12 +1,16 @@
 //! What an MQTT subscriber hears of the readings, for `verify`.
 
 use anyhow::Result;
+use sensor_sim::audit::Refusals;
 use sensor_sim::payload::Reader;
 
 use crate::cli::Verify;
 use crate::clock::Clock;
-use crate::listener::{Listener, Subscription};
+use crate::listener::{Listener, OWN_TOPICS, Subscription};
 use crate::verify::Heard;
+
+/// Where gateways say what they refused and what they counted.
+const GATEWAY_FILTERS: [&str; 2] = ["tidegate/+/errors", "tidegate/+/status"];
 
 /// Subscribes and listens until it is quiet.
 pub(crate) fn listen(broker: &str, options: &Verify, clock: &Clock) -> Result<Heard> {
@@ -16,6 +20,11 @@ pub(crate) fn listen(broker: &str, options: &Verify, clock: &Clock) -> Result<He
     let subscription = Subscription {
         broker: broker.to_owned(),
         filter: filter.to_owned(),
+        aside: if options.explain {
+            GATEWAY_FILTERS.map(str::to_owned).to_vec()
+        } else {
+            vec![]
+        },
         name: "verify",
         username: options.username.clone(),
         password_file: options.password_file.clone(),
@@ -26,10 +35,20 @@ pub(crate) fn listen(broker: &str, options: &Verify, clock: &Clock) -> Result<He
     };
     let mut heard = Heard::default();
     let mut reader = Reader::default();
-    let reconnects = Listener::new(&subscription, clock).listen(&mut |topic, payload| {
-        hear(&mut heard, &mut reader, template, topic, payload);
+    let mut refusals = options.explain.then(Refusals::default);
+    let device_of = |topic: &str| names(template, topic).map(|(device, _)| device.to_owned());
+    let reconnects = Listener::new(&subscription, clock).listen(&mut |topic, payload| match (
+        &mut refusals,
+        topic.strip_prefix(OWN_TOPICS),
+    ) {
+        (Some(refusals), Some(own)) if own.ends_with("/errors") => {
+            refusals.note_error(payload, device_of);
+        }
+        (Some(refusals), Some(_)) => refusals.note_status(payload),
+        _ => hear(&mut heard, &mut reader, template, topic, payload),
     })?;
     heard.note = format!("  ({reconnects} reconnects)");
+    heard.refusals = refusals;
     Ok(heard)
 }
 

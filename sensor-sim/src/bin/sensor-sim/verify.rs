@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use sensor_sim::audit::{Account, Audit, Case, Totals};
+use sensor_sim::audit::{Account, Audit, Case, Refusals, Totals};
 use sensor_sim::date::Date;
 use serde_json::json;
 
@@ -31,6 +31,8 @@ pub(crate) struct Heard {
     readings: Vec<Got>,
     /// What else there is to say, for people.
     pub note: String,
+    /// What the gateway said that it refused, if it was asked.
+    pub refusals: Option<Refusals>,
 }
 
 impl Heard {
@@ -84,11 +86,15 @@ impl Heard {
 /// Verifies, and gives the exit code.
 pub(crate) fn verify(options: &Verify) -> Result<u8> {
     ensure!(
+        !options.explain || options.mqtt.is_some(),
+        "--explain needs --mqtt HOST:PORT: there the gateway says what it refused"
+    );
+    ensure!(
         options.kafka.is_some() || options.mqtt.is_some(),
         "say who received: --kafka HOST:PORT, --mqtt HOST:PORT or both"
     );
     let clock = Clock::start();
-    let subscribed = options
+    let mut subscribed = options
         .mqtt
         .as_deref()
         .map(|broker| subscriber::listen(broker, options, &clock))
@@ -106,6 +112,11 @@ pub(crate) fn verify(options: &Verify) -> Result<u8> {
             .read(&bytes)
             .with_context(|| path.display().to_string())?;
     }
+    let refusals = subscribed.as_mut().and_then(|heard| heard.refusals.take());
+    let contradiction = refusals.as_ref().and_then(Refusals::contradiction);
+    if let Some(refusals) = refusals {
+        audit.explain(refusals);
+    }
     let mut accounts = Vec::new();
     let mut notes = Vec::new();
     for (name, sees_repeats, heard) in [("mqtt", true, subscribed), ("kafka", false, consumed)] {
@@ -114,14 +125,20 @@ pub(crate) fn verify(options: &Verify) -> Result<u8> {
             notes.push(heard.note);
         }
     }
-    let is_clean = accounts.iter().all(Account::is_clean);
+    let is_clean = accounts.iter().all(Account::is_clean) && contradiction.is_none();
     if options.json {
         crate::say(format_args!(
             "{:#}",
-            json!({ "clean": is_clean, "sent": audit.totals(), "witnesses": accounts })
+            json!({
+                "clean": is_clean, "sent": audit.totals(), "witnesses": accounts,
+                "contradiction": contradiction,
+            })
         ));
     } else {
         print(options, &audit.totals(), &accounts, &notes);
+        if let Some(contradiction) = contradiction {
+            crate::say(contradiction);
+        }
     }
     Ok(u8::from(!is_clean))
 }
@@ -153,6 +170,9 @@ fn print(options: &Verify, totals: &Totals, accounts: &[Account], notes: &[Strin
                 "       explained: {} refused, {} never acknowledged and missing",
                 account.refused, account.missing_unacknowledged
             ));
+        }
+        for (reason, count) in &account.explained {
+            crate::say(format_args!("       explained: {count} refused: {reason}"));
         }
         for (name, count) in account.faults() {
             for case in count.cases.iter().take(options.cases) {

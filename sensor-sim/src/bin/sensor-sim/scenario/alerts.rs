@@ -30,6 +30,7 @@ impl Watchman {
         let subscription = Subscription {
             broker: options.broker.clone(),
             filter: FILTER.to_owned(),
+            aside: vec![],
             name: "scenario",
             username: options.username.clone(),
             password_file: options.password_file.clone(),
