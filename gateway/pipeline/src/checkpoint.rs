@@ -1,6 +1,6 @@
 //! The whole state as bytes: what a restarted gateway goes on from.
 //!
-//! A version byte, then postcard parts one behind the other (head, conditions, rules, each sensor with its gate and panes, rows, summaries), then a
+//! A version byte, then postcard parts one behind the other (head, conditions, derived signals, rules, each sensor with its gate and panes, rows, summaries), then a
 //! CRC-32C. Each part is small, so that saving needs no large buffer.
 
 mod parts;
@@ -10,7 +10,7 @@ use crate::batch::{Open, OpenRow};
 use crate::config::{BatchConfig, SensorConfig};
 use crate::counters::Counters;
 use crate::limits::{
-    CHECKPOINT_PART_BYTES_MAX, CONDITIONS_MAX, GATEWAY_BYTES_MAX, PANES_MAX, RULES_MAX,
+    CHECKPOINT_PART_BYTES_MAX, CONDITIONS_MAX, DERIVED_MAX, GATEWAY_BYTES_MAX, PANES_MAX, RULES_MAX,
 };
 use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
@@ -41,7 +41,7 @@ pub const fn checkpoint_bytes_max(
     summaries: usize,
 ) -> usize {
     // Each sensor may have a gate.
-    let parts = 1 + CONDITIONS_MAX + RULES_MAX + 2 * sensors;
+    let parts = 1 + CONDITIONS_MAX + DERIVED_MAX + RULES_MAX + 2 * sensors;
     let many = panes * PANE_BYTES_MAX + rows * ROW_BYTES_MAX + summaries * SUMMARY_BYTES_MAX;
     1 + parts * CHECKPOINT_PART_BYTES_MAX + many + 4
 }
@@ -53,6 +53,7 @@ struct Head {
     batch: BatchConfig,
     defaults: SensorConfig,
     conditions: u8,
+    derived: u8,
     rules: u16,
     sensors: u16,
     gates: u16,
@@ -157,6 +158,8 @@ impl<M: Memory> Pipeline<M> {
         parts.write(&self.head());
         let conditions = self.plan.conditions.iter();
         conditions.for_each(|condition| parts.write(condition));
+        let derived = self.plan.derived.iter();
+        derived.for_each(|derived| parts.write(derived));
         self.plan.rules.iter().for_each(|rule| parts.write(rule));
         for (place, sensor) in self.memory.sensors[..usize::from(self.sensors)]
             .iter()
@@ -200,6 +203,7 @@ impl<M: Memory> Pipeline<M> {
             batch: self.plan.batch.clone(),
             defaults: self.plan.defaults.clone(),
             conditions: self.plan.conditions.len() as u8,
+            derived: self.plan.derived.len() as u8,
             rules: self.plan.rules.len() as u16,
             sensors: self.sensors,
             gates: self.gates_used(),

@@ -4,11 +4,11 @@ mod validate;
 
 pub use validate::Invalid;
 
-use crate::expression::Expression;
+use crate::expression::{Expression, Inputs};
 use crate::glob;
 use crate::limits::{
-    CONDITIONS_MAX, DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX, RULES_MAX,
-    SENTINELS_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX, UNIT_BYTES_MAX,
+    CONDITIONS_MAX, DERIVED_MAX, DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX,
+    RULES_MAX, SENTINELS_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX, UNIT_BYTES_MAX,
 };
 use crate::window::Pane;
 use heapless::{String, Vec};
@@ -27,6 +27,8 @@ pub struct Plan {
     pub batch: BatchConfig,
     /// Conditions that sensors refer to.
     pub conditions: Vec<Expression, CONDITIONS_MAX, u8>,
+    /// Signals that are calculated from others of the same device.
+    pub derived: Vec<Derived, DERIVED_MAX, u8>,
     /// For sensors that no rule fits.
     pub defaults: SensorConfig,
     /// For sensors by name; the last rule that fits holds, as a whole.
@@ -42,6 +44,21 @@ pub struct BatchConfig {
     pub ms_max: u32,
     /// Whether what was sent is kept beside the value where they differ, and for bad readings.
     pub keep_raw: bool,
+}
+
+/// A signal that is calculated from others of the same device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Derived {
+    /// Pattern of the devices that have it (`*` and `?`).
+    pub device: String<DEVICE_BYTES_MAX, u8>,
+    /// What it is called; its unit, windows and alerts are those of the rule that fits.
+    pub signal: String<SIGNAL_BYTES_MAX, u8>,
+    /// How it is calculated.
+    pub formula: Expression,
+    /// Of what.
+    pub inputs: Inputs,
+    /// An input may be older than the newest by this many ms of event time.
+    pub fresh_ms: u32,
 }
 
 /// A configuration for all sensors whose names fit.

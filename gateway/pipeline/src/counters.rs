@@ -38,6 +38,8 @@ pub struct Counters {
     pub unit: u64,
     /// Values that were filled in.
     pub filled: u64,
+    /// Times at which a derived signal could not be calculated, because an input was missing or too old.
+    pub derived_stale: u64,
     /// Sensors that are to be cleaned, for which no gate was left.
     pub gates_full: u64,
     /// Readings for which the sensor's condition held.

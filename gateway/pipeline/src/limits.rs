@@ -34,6 +34,8 @@ pub const GATE_FILLED_MAX: usize = 60;
 pub const GATE_RELEASED_MAX: usize = GATE_FILLED_MAX + GATE_HELD_MAX + 1;
 /// Most conditions of a plan; sensors share them.
 pub const CONDITIONS_MAX: usize = 16;
+/// Most derived signals of a plan, for each of which a reading looks whether it is an input.
+pub const DERIVED_MAX: usize = 16;
 /// Longest expression, in bytes: a line and a half of an editor.
 pub const EXPRESSION_BYTES_MAX: usize = 256;
 /// Most steps of a compiled expression: it stays below half a KiB.

@@ -2,6 +2,7 @@
 
 mod steps;
 mod cleaning;
+mod derive;
 mod due;
 mod seal;
 mod replan;

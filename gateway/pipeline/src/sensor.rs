@@ -10,6 +10,9 @@ use heapless::String;
 use serde::{Deserialize, Serialize};
 use wire::{Flags, SensorId, SensorName, Timestamp};
 
+/// An instant that does not come.
+pub(crate) const NEVER: Instant = Instant(u64::MAX);
+
 /// The state of one sensor, or room for one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensor {
@@ -24,6 +27,10 @@ pub struct Sensor {
     pub(crate) silence: Silence,
     /// The last good value, for alarms that are waiting.
     pub(crate) good: f64,
+    /// Event time of that value.
+    pub(crate) good_at: Timestamp,
+    /// When it is to be calculated from others: [`NEVER`], but for a short while.
+    pub(crate) sample_at: Instant,
     pub(crate) steady: Steady,
     /// The place of its gate, if it is cleaned and there was one left.
     pub(crate) gate: Option<u16>,
@@ -98,6 +105,8 @@ impl Sensor {
             alarms: [Alarm::default(); THRESHOLDS_MAX],
             silence: Silence::Heard(now),
             good: f64::NAN,
+            good_at: Timestamp::default(),
+            sample_at: NEVER,
             steady: Steady::default(),
             gate: None,
             last: Last {
@@ -120,7 +129,8 @@ impl Sensor {
     pub(crate) fn due(&self, config: &SensorConfig) -> Option<Instant> {
         let alarms = self.alarms.iter().filter_map(Alarm::due).min();
         let silence = self.silence.due(config.silence.as_ref());
-        [alarms, silence, self.windows.due(config)]
+        let sample = Some(self.sample_at).filter(|at| *at != NEVER);
+        [alarms, silence, sample, self.windows.due(config)]
             .into_iter()
             .flatten()
             .min()

@@ -12,6 +12,7 @@ use crate::payload::pointers::{Pointer, Pointers};
 
 mod check;
 mod cleaning;
+pub mod derived;
 pub mod http;
 pub mod load;
 mod outputs;
@@ -58,6 +59,9 @@ pub struct Config {
     /// What holds for some; later ones win.
     #[serde(default, rename = "sensor")]
     pub sensors: Vec<plan::Sensor>,
+    /// Signals that are calculated from others.
+    #[serde(default)]
+    pub derived: Vec<derived::Derived>,
 }
 
 /// `[gateway]`

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use wire::Severity;
 
 use super::cleaning::{Clean, Conditions, place_of};
-use super::{Config, Fault, Millis};
+use super::{Config, Fault, Millis, derived};
 
 /// What can be set for sensors. What is absent is inherited from `[defaults]`, and from every earlier
 /// `[[sensor]]` whose patterns cover these.
@@ -128,6 +128,7 @@ impl Config {
                 format!("use at most {RULES_MAX}, with patterns"),
             ));
         }
+        derived::add(&self.derived, &mut plan, &mut faults);
         self.add_rules(&mut plan, &mut faults);
         if let Err(invalid) = plan.validate(PANES_MAX) {
             let table = invalid
@@ -300,7 +301,11 @@ pub(super) fn narrow(millis: Millis) -> u32 {
     u32::try_from(millis.0).unwrap_or(u32::MAX)
 }
 
-fn text<T: for<'a> TryFrom<&'a str> + Default>(text: &str, key: &str, faults: &mut Vec<Fault>) -> T
+pub(super) fn text<T: for<'a> TryFrom<&'a str> + Default>(
+    text: &str,
+    key: &str,
+    faults: &mut Vec<Fault>,
+) -> T
 where
     for<'a> <T as TryFrom<&'a str>>::Error: Display,
 {

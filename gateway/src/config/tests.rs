@@ -151,3 +151,18 @@ fn sensors_with_the_same_condition_share_it() {
     assert_eq!(cleaning.fill, pipeline::config::Fill::Hold);
     assert_eq!(cleaning.wait_ms_max, 30_000);
 }
+
+#[test]
+fn a_derived_signal_names_what_it_is_made_of() {
+    let text = LEAST.to_owned() + "[[derived]]\nsignal = \"power\"\nexpr = \"volts * amps\"\n";
+    let plan = parse(&text).expect("valid").plan().unwrap();
+    assert_eq!(plan.derived[0].inputs, ["volts", "amps"]);
+    check_refused(
+        &text.replace("amps", "(amps"),
+        &["derived[0].expr", "column 14", "a parenthesis is open"],
+    );
+    check_refused(
+        &text.replace("amps", "power"),
+        &["one that is calculated is no input"],
+    );
+}

@@ -1,14 +1,14 @@
 //! The parts of a checkpoint, one behind the other.
 
 use super::{Head, LoadedSensor, RestoreError, VERSION};
-use crate::config::{Plan, SensorRule};
+use crate::config::Plan;
 use crate::gate::{FREE, Gate};
 use crate::limits::CHECKPOINT_PART_BYTES_MAX;
 use crate::memory::Misfit;
 use crate::sensor::Sensor;
 use crate::time::Instant;
 use crate::window::Pane;
-use heapless::Vec;
+use heapless::{LenType, Vec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wire::crc32c;
@@ -69,25 +69,29 @@ impl<'a> PartReader<'a> {
         Ok(value)
     }
 
+    fn read_all<T: DeserializeOwned, const N: usize, L: LenType>(
+        &mut self,
+        count: usize,
+        part: &'static str,
+    ) -> Result<Vec<T, N, L>, RestoreError> {
+        let mut items = Vec::new();
+        for _ in 0..count {
+            let item = self.read(part)?;
+            items
+                .push(item)
+                .map_err(|_| RestoreError::Malformed(part))?;
+        }
+        Ok(items)
+    }
+
     pub(super) fn read_plan(
         &mut self,
         head: &Head,
         panes_each: usize,
     ) -> Result<Plan, RestoreError> {
-        let mut conditions = Vec::new();
-        for _ in 0..head.conditions {
-            let condition = self.read("conditions")?;
-            conditions
-                .push(condition)
-                .map_err(|_| RestoreError::Malformed("conditions"))?;
-        }
-        let mut rules = Vec::new();
-        for _ in 0..head.rules {
-            let rule = self.read::<SensorRule>("rules")?;
-            rules
-                .push(rule)
-                .map_err(|_| RestoreError::Malformed("rules"))?;
-        }
+        let conditions = self.read_all(head.conditions.into(), "conditions")?;
+        let derived = self.read_all(head.derived.into(), "derived")?;
+        let rules = self.read_all(head.rules.into(), "rules")?;
         let (gateway, batch, defaults) = (
             head.gateway.clone(),
             head.batch.clone(),
@@ -97,6 +101,7 @@ impl<'a> PartReader<'a> {
             gateway,
             batch,
             conditions,
+            derived,
             defaults,
             rules,
         };

@@ -1,8 +1,8 @@
 //! What a plan must be, field by field.
 
 use super::{
-    BatchConfig, Cleaning, Plan, SILENCE_RULE, SensorConfig, SensorRule, SilenceRule, Sliding,
-    Threshold,
+    BatchConfig, Cleaning, Derived, Plan, SILENCE_RULE, SensorConfig, SensorRule, SilenceRule,
+    Sliding, Threshold,
 };
 use crate::limits::{DELAY_MS_MAX, GATE_RELEASED_MAX, PANES_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
 use core::error::Error;
@@ -85,6 +85,9 @@ impl Plan {
                 "be as the compiler makes them",
             )],
         )?;
+        for derived in &self.derived {
+            meet(None, derived.demands(self))?;
+        }
         self.defaults.validate(None, panes)?;
         self.validate_conditions(None, &self.defaults)?;
         for (place, rule) in self.rules.iter().enumerate() {
@@ -107,6 +110,27 @@ impl Plan {
             rule,
             [Demand(is_there, "drop_if", "be the place of a condition")],
         )
+    }
+}
+
+impl Derived {
+    fn demands(&self, plan: &Plan) -> [Demand; 4] {
+        let is_named = !self.device.is_empty() && !self.signal.is_empty();
+        let is_derived = |input: &_| plan.derived.iter().any(|other| other.signal == *input);
+        [
+            Demand(is_named, "derived", "have a device and a signal"),
+            Demand(
+                self.formula.is_sound(self.inputs.len()),
+                "derived.formula",
+                "be as the compiler makes it",
+            ),
+            Demand(
+                !self.inputs.iter().any(is_derived),
+                "derived.formula",
+                "use signals that are sent: one that is calculated is no input of another",
+            ),
+            Demand(self.fresh_ms <= DELAY_MS_MAX, "derived.fresh_ms", DELAY),
+        ]
     }
 }
 

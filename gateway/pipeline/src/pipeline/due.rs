@@ -54,6 +54,7 @@ impl<M: Memory> Pipeline<M> {
         if self.memory.sensors[place].windows.is_stale(now, None) {
             self.close_windows(now, place, Windows::next_revised, out);
         }
+        self.sample_if_due(now, place, out);
         self.close_windows(
             now,
             place,

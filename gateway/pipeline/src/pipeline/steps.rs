@@ -37,7 +37,9 @@ impl<M: Memory> Pipeline<M> {
         let (entry, flags) = self.judge(now, place, reading);
         self.hear(now, place, out);
         if entry.quality == Quality::Good {
-            self.memory.sensors[place].good = entry.value;
+            let sensor = &mut self.memory.sensors[place];
+            sensor.good = entry.value;
+            sensor.good_at = entry.time;
             self.step_thresholds(
                 now,
                 place,
@@ -54,6 +56,9 @@ impl<M: Memory> Pipeline<M> {
         };
         self.clean(now, place, item, out);
         self.bring_timer_forward(place);
+        if entry.quality == Quality::Good && !self.plan.derived.is_empty() {
+            self.mark_derived(now, place);
+        }
         Verdict::Taken(flags)
     }
 

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod cleaning;
+mod derived;
 mod due;
 mod oracle;
 mod plans;
