@@ -113,7 +113,7 @@ fn more_memory_than_before_changes_nothing() {
     let mut large = memory();
     large.panes = vec![Pane::default(); 5 * 13].into();
     let mut other = Rig {
-        pipeline: Pipeline::restore(large, &saved(&rig)).unwrap(),
+        pipeline: std::boxed::Box::new(Pipeline::restore(large, &saved(&rig)).unwrap()),
         events: Vec::new(),
     };
     let told = rig.events.len();

@@ -90,7 +90,8 @@ pub(crate) enum Event {
 
 /// A pipeline, and all that came out of it.
 pub(crate) struct Rig {
-    pub(crate) pipeline: Pipeline<Boxed>,
+    /// Boxed, as the gateway has it: the plan in it is large.
+    pub(crate) pipeline: Box<Pipeline<Boxed>>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -138,7 +139,7 @@ impl Rig {
     }
 
     pub(crate) fn of(plan: &Plan) -> Self {
-        let mut pipeline = Pipeline::new(plan.clone(), memory()).unwrap();
+        let mut pipeline = Box::new(Pipeline::new(plan.clone(), memory()).unwrap());
         pipeline.register(at(0), "pump", "flow").unwrap();
         Self {
             pipeline,

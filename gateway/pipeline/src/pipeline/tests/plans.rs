@@ -157,7 +157,7 @@ fn a_batch_that_is_too_long_is_split() {
     memory.bytes = vec![0; 1024].into();
     let plan = plan(|config| config.tumbling_ms = None);
     let mut rig = Rig {
-        pipeline: Pipeline::new(plan, memory).unwrap(),
+        pipeline: Box::new(Pipeline::new(plan, memory).unwrap()),
         events: Vec::new(),
     };
     for place in 0..SENSORS {
