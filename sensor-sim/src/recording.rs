@@ -1,6 +1,10 @@
-//! A recording: rows of a CSV file with a time and values, as they stand, gaps and bad cells included.
+//! A recording: rows of a CSV file with a time and values, as they stand, gaps and bad cells included; or JSON, an object a line.
 
 use crate::profile::is_name;
+
+mod ndjson;
+
+pub use ndjson::{Object, Objects, read_objects};
 
 /// How a file is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +48,14 @@ pub enum RecordingError {
     /// A column is not there.
     #[error("no column is called {0:?}; the columns are {1}")]
     Column(String, String),
+    /// A line is no JSON object.
+    #[error("line {line} is no JSON object: {reason}")]
+    Object {
+        /// Which line, from 1.
+        line: usize,
+        /// Why not.
+        reason: String,
+    },
     /// A time can't be read.
     #[error(
         "line {line}: {text:?} is no time; known are ms or s since 1970, 2010-01-31 and 2010-01-31 08:15:30.250"

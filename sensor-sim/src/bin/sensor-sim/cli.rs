@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Simulate devices that publish to a broker.
     Publish(Publish),
-    /// Publish the rows of a CSV file.
+    /// Publish the rows of a CSV or NDJSON file.
     Replay(Replay),
     /// Compare ledgers with what came to Kafka, or to an MQTT subscriber; exit code 1 if anything is amiss.
     Verify(Verify),
@@ -168,7 +168,7 @@ pub(crate) struct Replay {
     /// Where and how.
     #[command(flatten)]
     pub mqtt: Mqtt,
-    /// The CSV file; its first line names the columns.
+    /// The file: CSV whose first line names the columns, or JSON, an object a line.
     pub file: PathBuf,
     /// The column of the time: ms or s since 1970, or date and time (UTC).
     #[arg(long, default_value = "timestamp")]

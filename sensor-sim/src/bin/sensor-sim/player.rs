@@ -11,8 +11,8 @@ use crate::feed::Outgoing;
 pub(crate) struct Played {
     /// Its time as recorded, ms since the Unix epoch.
     pub time: i64,
-    /// Its cells, as they stand.
-    pub cells: Vec<String>,
+    /// Its cells, as they stand; `None` where it says nothing of a signal.
+    pub cells: Vec<Option<String>>,
 }
 
 /// Plays rows.
@@ -69,10 +69,13 @@ impl Player {
         let values: Vec<f64> = row
             .cells
             .iter()
-            .map(|cell| number(cell).unwrap_or(f64::NAN))
+            .map(|cell| cell.as_deref().and_then(number).unwrap_or(f64::NAN))
             .collect();
         let width = if self.joins_signals { values.len() } else { 1 };
         for (stream, values) in values.chunks(width).enumerate() {
+            if !self.joins_signals && row.cells[stream].is_none() {
+                continue;
+            }
             self.write(time, stream, &row.cells[stream * width..][..values.len()]);
             self.sequence += 1;
             let expectation = self.expectation(stream, time, values);
@@ -103,7 +106,7 @@ impl Player {
         }
     }
 
-    fn write(&mut self, time: i64, first: usize, cells: &[String]) {
+    fn write(&mut self, time: i64, first: usize, cells: &[Option<String>]) {
         let sequence = self.sequence + 1;
         let mut text = format!("{{\"ts\":{time},");
         if self.joins_signals {
@@ -111,11 +114,11 @@ impl Player {
                 .signals
                 .iter()
                 .zip(cells)
-                .map(|(signal, cell)| format!("\"{signal}\":{}", json(cell)));
+                .map(|(signal, cell)| format!("\"{signal}\":{}", json(cell.as_deref())));
             text += &format!("\"values\":{{{}}}", pairs.collect::<Vec<_>>().join(","));
         } else {
             debug_assert!(first < self.signals.len());
-            text += &format!("\"value\":{}", json(&cells[0]));
+            text += &format!("\"value\":{}", json(cells[0].as_deref()));
         }
         text += &format!(",\"seq\":{sequence}}}");
         self.payload = text.into_bytes();
@@ -127,7 +130,8 @@ fn number(cell: &str) -> Option<f64> {
 }
 
 /// A cell as JSON: a number, `null` if it is empty, else its text.
-fn json(cell: &str) -> String {
+fn json(cell: Option<&str>) -> String {
+    let cell = cell.unwrap_or_default();
     match number(cell) {
         Some(value) => value.to_string(),
         None if cell.is_empty() => "null".to_owned(),
@@ -142,7 +146,7 @@ mod tests {
     fn played(joins_signals: bool, rows: &[(i64, [&str; 2])]) -> Vec<(u64, String, Expectation)> {
         let rows = rows.iter().map(|(time, cells)| Played {
             time: *time,
-            cells: cells.map(str::to_owned).to_vec(),
+            cells: cells.map(|cell| Some(cell.to_owned())).to_vec(),
         });
         let signals = vec!["a".to_owned(), "b".to_owned()];
         let mut player = Player::new(rows.collect(), signals, joins_signals, 2.0, 1000);
@@ -214,5 +218,21 @@ mod tests {
         let expected: Vec<_> = played(false, &rows).into_iter().map(|it| it.2).collect();
         use Expectation::{Kept, Repeat};
         assert_eq!(expected, [Kept, Kept, Repeat, Kept, Kept, Kept]);
+    }
+
+    #[test]
+    fn of_a_signal_that_a_row_does_not_name_nothing_is_sent() {
+        let row = |cells: [Option<&str>; 2]| Played {
+            time: 0,
+            cells: cells.map(|cell| cell.map(str::to_owned)).to_vec(),
+        };
+        let rows = vec![row([None, Some("2")]), row([Some("1"), None])];
+        let signals = vec!["a".to_owned(), "b".to_owned()];
+        let mut player = Player::new(rows, signals, false, 1.0, 0);
+        let mut streams = Vec::new();
+        while player.due_us().is_some() {
+            player.tick(&mut |it| streams.push((it.stream, it.sequence)));
+        }
+        assert_eq!(streams, [(1, 1), (0, 2)]);
     }
 }

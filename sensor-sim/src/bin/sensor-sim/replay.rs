@@ -1,11 +1,11 @@
-//! `sensor-sim replay`: one device that says what a CSV file says.
+//! `sensor-sim replay`: one device that says what a CSV or NDJSON file says.
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use sensor_sim::limits::SIGNALS_MAX;
 use sensor_sim::profile::is_name;
-use sensor_sim::recording::{Layout, Recording};
+use sensor_sim::recording::{Layout, Object, Objects, Recording, read_objects};
 use sensor_sim::truth::write_label;
 
 use crate::cli::{Replay, Speed};
@@ -20,8 +20,7 @@ pub(crate) fn replay(options: &Replay) -> Result<u8> {
     let file = options.file.display();
     let text = fs::read_to_string(&options.file).with_context(|| format!("cannot read {file}"))?;
     let layout = layout(options, &text);
-    let recording = Recording::new(&text, &layout).with_context(|| file.to_string())?;
-    let signals = recording.signals().to_vec();
+    let (signals, rows) = rows(options, &text, &layout).with_context(|| file.to_string())?;
     let joins_signals = !options.topic.contains("{signal}");
     ensure!(
         is_name(&options.device),
@@ -32,14 +31,6 @@ pub(crate) fn replay(options: &Replay) -> Result<u8> {
         !joins_signals || signals.len() <= SIGNALS_MAX,
         "a message has at most {SIGNALS_MAX} values; choose --columns"
     );
-    let mut rows = Vec::new();
-    for row in recording.take(options.rows.unwrap_or(usize::MAX)) {
-        let row = row.with_context(|| file.to_string())?;
-        rows.push(Played {
-            time: row.time,
-            cells: row.cells.into_iter().map(str::to_owned).collect(),
-        });
-    }
     ensure!(!rows.is_empty(), "{file} has no rows");
 
     let plan = Plan {
@@ -70,6 +61,32 @@ pub(crate) fn replay(options: &Replay) -> Result<u8> {
     );
     let (figures, seconds) = fleet.go()?;
     finish(&figures, seconds, &options.mqtt)
+}
+
+/// Signals and rows of the file. JSON is known by the brace that it begins with: no table's first name has one.
+fn rows(options: &Replay, text: &str, layout: &Layout) -> Result<(Vec<String>, Vec<Played>)> {
+    let rows_max = options.rows.unwrap_or(usize::MAX);
+    if text.trim_start().starts_with('{') {
+        let Objects { signals, rows } = read_objects(text, layout, rows_max)?;
+        let rows = rows
+            .into_iter()
+            .map(|Object { time, cells }| Played { time, cells });
+        return Ok((signals, rows.collect()));
+    }
+    let recording = Recording::new(text, layout)?;
+    let signals = recording.signals().to_vec();
+    let rows = recording.take(rows_max).map(|row| {
+        let row = row?;
+        Ok(Played {
+            time: row.time,
+            cells: row
+                .cells
+                .into_iter()
+                .map(|cell| Some(cell.to_owned()))
+                .collect(),
+        })
+    });
+    Ok((signals, rows.collect::<Result<_>>()?))
 }
 
 /// How the file is read: as the command line says, or in SKAB's form without its two columns of labels.
