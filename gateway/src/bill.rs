@@ -6,11 +6,13 @@ use core::fmt;
 
 use crate::broker;
 use crate::commit::COMMIT_BYTES;
-use crate::config::Config;
+use crate::config::{Config, Listener, Protocol};
 use crate::limits::{
     ACKS_PENDING_MAX, AUTHENTICATION_BYTES, COMMITS_MAX, DELIVERIES_MAX, EVENTS_MAX,
-    HTTP_BUFFER_BYTES, HTTP_POSTS_MAX, LARGE_BYTES_MAX, MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES,
-    PROCESS_BYTES, RECEIVE_BUFFER_BYTES, TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES,
+    HANDSHAKES_MAX, HTTP_BUFFER_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_POSTS_MAX, LARGE_BYTES_MAX,
+    MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
+    TLS_SESSION_BYTES, TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES, WEBSOCKET_OUTBOUND_BYTES_MAX,
+    WEBSOCKET_READ_BYTES,
 };
 use crate::machine;
 use crate::nodes;
@@ -47,6 +49,10 @@ impl Bill {
             (
                 "connections: receive and send buffers",
                 connections * per_connection + LARGE_BYTES_MAX,
+            ),
+            (
+                "connections: TLS, WebSocket, handshakes",
+                layers_bytes(config),
             ),
             ("HTTP: buffers and bodies", http_bytes(config)),
             ("passwords being checked", AUTHENTICATION_BYTES),
@@ -106,6 +112,23 @@ const TASK_BYTES: usize = 2048;
 /// What SQLite takes beside its pages: statements, the index of the write-ahead log.
 const STORE_BYTES: usize = 1 << 20;
 const _: () = assert!(store::STACK_BYTES <= STORE_BYTES);
+
+/// What the layers between socket and MQTT hold at their worst: any connection may come through the door that costs most.
+fn layers_bytes(config: &Config) -> usize {
+    let packet = usize::try_from(config.broker.packet_bytes_max.0).unwrap_or(usize::MAX);
+    let layers = |listener: Listener| {
+        let tls = listener.tls().map_or(0, |_| TLS_SESSION_BYTES);
+        let websocket = match listener.protocol {
+            Protocol::Mqtt => 0,
+            Protocol::Websocket => WEBSOCKET_READ_BYTES + WEBSOCKET_OUTBOUND_BYTES_MAX + packet,
+        };
+        tls + websocket
+    };
+    let most = config.broker.ways_in().map(layers).max().unwrap_or(0);
+    let connections = usize::from(config.broker.connections_max);
+    let handshakes = usize::from(HANDSHAKES_MAX) * HTTP_HEAD_BYTES_MAX;
+    connections * most + if most > 0 { handshakes } else { 0 }
+}
 
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,18 +7,18 @@ use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use crate::broker::{self, ConnectionId};
 use crate::buffers::{Budget, ReceiveBuffer};
-use crate::limits::{
-    LINGER_MS_MAX, OUTBOUND_KEPT_BYTES, PACKET_TIMEOUT_MS, SLOW_READER_TIMEOUT_MS,
-};
+use crate::limits::{LINGER_MS_MAX, OUTBOUND_KEPT_BYTES, PACKET_TIMEOUT_MS};
+use crate::refusals::{Refusals, Refused};
 use crate::run::Incoming;
+use crate::transport::Stream;
 
 /// What a connection's task and the loop share: the loop puts bytes in, the task takes them out.
 #[derive(Debug, Default)]
@@ -81,14 +81,27 @@ enum Ended {
     Socket(#[from] io::Error),
 }
 
+/// What all connections have in common.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Bytes on loan for large packets.
+    pub budget: Budget,
+    /// Largest packet.
+    pub packet_bytes_max: usize,
+    /// Longest time in which a peer takes no byte, ms.
+    pub slow_reader_timeout_ms: u64,
+    /// The way to the loop.
+    pub events: mpsc::Sender<Incoming>,
+    /// Whom the gateway closed, by reason.
+    pub refusals: Arc<Refusals>,
+}
+
 /// The task of one connection.
 pub struct Connection {
     id: ConnectionId,
-    stream: TcpStream,
+    stream: Stream,
     line: Rc<Line>,
-    budget: Budget,
-    packet_bytes_max: usize,
-    events: mpsc::Sender<Incoming>,
+    common: Common,
     intake: Intake,
     /// Bytes taken from the line, and how many of them are written.
     writing: Vec<u8>,
@@ -101,23 +114,13 @@ pub struct Connection {
 impl Connection {
     /// A connection over `stream`; [`serve`](Self::serve) runs it.
     #[must_use]
-    pub fn new(
-        id: ConnectionId,
-        stream: TcpStream,
-        line: Rc<Line>,
-        budget: Budget,
-        packet_bytes_max: usize,
-        events: mpsc::Sender<Incoming>,
-    ) -> Self {
-        let intake = Intake::Idle;
+    pub const fn new(id: ConnectionId, stream: Stream, line: Rc<Line>, common: Common) -> Self {
         Self {
             id,
             stream,
             line,
-            budget,
-            packet_bytes_max,
-            events,
-            intake,
+            common,
+            intake: Intake::Idle,
             writing: Vec::new(),
             written: 0,
             unreported: 0,
@@ -133,11 +136,19 @@ impl Connection {
             }
         };
         tracing::debug!(connection = self.id.index, reason = %ended, "connection ended");
-        if matches!(ended, Ended::Broker) {
+        match ended {
+            Ended::SlowReader => self.common.refusals.add(Refused::SlowReader),
+            Ended::SlowWriter => self.common.refusals.add(Refused::SlowWriter),
+            Ended::Peer | Ended::Broker | Ended::Stopping | Ended::Socket(_) => {}
+        }
+        // Who is gone does not hear it.
+        let closed = self.stream.close().await;
+        if matches!(ended, Ended::Broker) && closed.is_ok() {
             self.linger().await;
         }
         // The loop is gone only when the process ends.
         let _ = self
+            .common
             .events
             .send(Incoming::Closed {
                 connection: self.id,
@@ -148,18 +159,14 @@ impl Connection {
     /// The broker's last packet says why it closes, but a socket closed over unread bytes is reset, and the peer loses that
     /// packet. So what still comes is read and thrown away until the peer closes too, or time is over.
     async fn linger(&mut self) {
-        use tokio::io::AsyncWriteExt;
-        if self.stream.shutdown().await.is_err() {
-            return;
-        }
         let last =
             Instant::from_std(crate::clock::timer_now()) + Duration::from_millis(LINGER_MS_MAX);
         loop {
             let readable = tokio::select! {
-                readable = self.stream.readable() => readable,
+                readable = self.stream.arrives() => readable,
                 () = sleep_until(last) => return,
             };
-            if readable.is_err() || is_at_end(&self.stream) {
+            if readable.is_err() || self.stream.discard() {
                 return;
             }
         }
@@ -181,7 +188,7 @@ impl Connection {
             (false, false) => None,
         };
         let deadline = self.deadline();
-        let (line, budget) = (Rc::clone(&self.line), self.budget.clone());
+        let (line, budget) = (Rc::clone(&self.line), self.common.budget.clone());
         tokio::select! {
             biased;
             () = line.wake.notified() => Ok(()),
@@ -209,10 +216,10 @@ impl Connection {
         let (mut buffer, deadline) = match core::mem::replace(&mut self.intake, Intake::Idle) {
             Intake::Partial(buffer, deadline) => (buffer, deadline),
             Intake::Idle | Intake::Away | Intake::Short(..) => {
-                (self.budget.buffer(), packet_deadline())
+                (self.common.budget.buffer(), packet_deadline())
             }
         };
-        match self.stream.try_read_buf(&mut *buffer) {
+        match self.stream.try_read_buf(&mut buffer) {
             Ok(0) => Err(Ended::Peer),
             Ok(_) => self.offer(buffer, deadline).await,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -227,7 +234,7 @@ impl Connection {
 
     /// Hands the buffer to the engine if it holds a whole packet, else waits for more.
     async fn offer(&mut self, buffer: ReceiveBuffer, deadline: Instant) -> Result<(), Ended> {
-        match broker::frame_len(&buffer, self.packet_bytes_max) {
+        match broker::frame_len(&buffer, self.common.packet_bytes_max) {
             Ok(Some(len)) if len > buffer.len() => {
                 self.intake = Intake::Short(buffer, len, deadline);
                 self.retry_short();
@@ -245,7 +252,8 @@ impl Connection {
             connection: self.id,
             buffer,
         };
-        self.events
+        self.common
+            .events
             .send(incoming)
             .await
             .map_err(|_| Ended::Stopping)
@@ -276,9 +284,7 @@ impl Connection {
                     .outbound
                     .replace(core::mem::take(&mut self.writing));
                 if self.writing.is_empty() {
-                    self.stalled_at = None;
-                    self.report_drained().await?;
-                    return Ok(false);
+                    return self.flush().await;
                 }
             }
             match self.stream.try_write(&self.writing[self.written..]) {
@@ -287,14 +293,28 @@ impl Connection {
                     self.unreported += count;
                     self.stalled_at = None;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let now = Instant::from_std(crate::clock::timer_now());
-                    self.stalled_at.get_or_insert(now);
-                    return Ok(true);
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => return self.stall(error),
             }
         }
+    }
+
+    /// All is handed over: what lies between here and the socket follows.
+    async fn flush(&mut self) -> Result<bool, Ended> {
+        if let Err(error) = self.stream.try_flush() {
+            return self.stall(error);
+        }
+        self.stalled_at = None;
+        self.report_drained().await?;
+        Ok(false)
+    }
+
+    fn stall(&mut self, error: io::Error) -> Result<bool, Ended> {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return Err(error.into());
+        }
+        let now = Instant::from_std(crate::clock::timer_now());
+        self.stalled_at.get_or_insert(now);
+        Ok(true)
     }
 
     async fn report_drained(&mut self) -> Result<(), Ended> {
@@ -309,13 +329,17 @@ impl Connection {
             connection: self.id,
             bytes,
         };
-        self.events.send(drained).await.map_err(|_| Ended::Stopping)
+        self.common
+            .events
+            .send(drained)
+            .await
+            .map_err(|_| Ended::Stopping)
     }
 
     fn deadline(&self) -> Option<Instant> {
         let slow_reader = self
             .stalled_at
-            .map(|at| at + Duration::from_millis(SLOW_READER_TIMEOUT_MS));
+            .map(|at| at + Duration::from_millis(self.common.slow_reader_timeout_ms));
         let slow_writer = match &self.intake {
             Intake::Partial(_, deadline) => Some(*deadline),
             Intake::Idle | Intake::Short(..) | Intake::Away => None,
@@ -336,15 +360,7 @@ fn packet_deadline() -> Instant {
     Instant::from_std(crate::clock::timer_now()) + Duration::from_millis(PACKET_TIMEOUT_MS)
 }
 
-/// Throws away what the socket has; true if nothing more will come. The bytes are never in the task's own memory.
-fn is_at_end(stream: &TcpStream) -> bool {
-    match stream.try_read(&mut [0; 1024]) {
-        Ok(count) => count == 0,
-        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-    }
-}
-
-async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
+async fn ready(stream: &Stream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
     match interest {
         Some(interest) => stream.ready(interest).await,
         None => core::future::pending().await,

@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod commit;
 pub mod forward;
 pub mod fleet;
+pub mod refusals;
 pub mod limits;
 
 // The shell: sockets, files, threads, clocks.
@@ -29,9 +30,11 @@ pub mod supervisor;
 pub mod shell;
 pub mod outputs;
 pub mod buffers;
+pub mod transport;
 pub mod connection;
 pub mod http;
 pub mod authenticate;
+pub mod throttle;
 pub mod secrets;
 pub mod passwd;
 pub mod queue;

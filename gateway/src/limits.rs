@@ -72,6 +72,47 @@ pub const DELIVERIES_PER_CLIENT: usize = 512;
 
 /// Passwords that wait to be checked, 80 ms each; more are told to come again.
 pub const AUTHENTICATIONS_MAX: usize = 32;
+/// Of these, from one address: the others have their turn whatever one of them does.
+pub const AUTHENTICATIONS_PER_ORIGIN_MAX: u16 = 4;
+/// Addresses whose failed attempts are remembered; beyond these the one that failed longest ago is forgotten.
+pub const THROTTLED_ORIGINS_MAX: usize = 1024;
+/// Attempts that may fail before an address is slowed: people mistype.
+pub const FREE_FAILURES: u32 = 3;
+/// First delay of an address that failed too often, ms; each further failure doubles it.
+pub const THROTTLE_MS_MIN: u64 = 250;
+/// Longest delay, ms: below the broker's default connect time-out, so that the answer still comes.
+pub const THROTTLE_MS_MAX: u64 = 4_000;
+/// An address that does not fail for this long is clean again, ms.
+pub const THROTTLE_FORGET_MS: u64 = 10 * 60 * 1_000;
+
+/// Ways in beside `broker.listen`: TLS, WebSocket, both, a Unix socket, some for each network.
+pub const LISTENERS_MAX: usize = 16;
+/// TLS and WebSocket handshakes under way, over all listeners.
+pub const HANDSHAKES_MAX: u16 = 64;
+/// Of these, from one address, so that one who stalls does not take all.
+pub const HANDSHAKES_PER_ORIGIN_MAX: u16 = 16;
+/// A handshake must be done within this time, ms: a slow radio link with a long chain takes two seconds.
+pub const HANDSHAKE_TIMEOUT_MS: u64 = 5_000;
+/// How often certificates and credentials are looked at for a change, ms.
+pub const RELOAD_INTERVAL_MS: u64 = 2_000;
+/// Largest file of certificates or keys, bytes: a chain has a few kB, a bundle of all public authorities 220 kB.
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Largest credentials file, bytes: 65 536 users of 128 bytes.
+pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What rustls may hold for a socket that takes no bytes.
+pub const TLS_OUTBOUND_BYTES_MAX: usize = 16 * 1024;
+/// A TLS session at its worst, bytes: its state, a record being received, what waits for the socket.
+pub const TLS_SESSION_BYTES: usize = TLS_OUTBOUND_BYTES_MAX + 24 * 1024;
+/// Largest opening request of a WebSocket, bytes: browsers send cookies.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Buffer into which frames are read, bytes.
+pub const WEBSOCKET_READ_BYTES: usize = 4 * 1024;
+/// Largest frame that is sent, bytes.
+pub const WEBSOCKET_FRAME_BYTES_MAX: usize = 8 * 1024;
+/// Frames that wait for the socket, bytes.
+pub const WEBSOCKET_OUTBOUND_BYTES_MAX: usize = 16 * 1024;
+/// Time to hear from a peer which version it speaks, so that it can be turned away in its words, ms.
+pub const TURN_AWAY_MS_MAX: u64 = 1_000;
 
 /// Deadlines of clients and sessions served before an event; the rest are served with the next.
 pub const BROKER_DEADLINES_PER_TURN_MAX: usize = 64;
@@ -91,6 +132,8 @@ pub const PROCESS_BYTES: usize = 16 * 1024 * 1024;
 /// What librdkafka may queue, bytes.
 pub const UPLINK_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
+/// Peers that have come through a door and wait for the loop; more wait at the door.
+pub const ARRIVALS_MAX: usize = 64;
 /// Events that wait for the engine.
 pub const EVENTS_MAX: usize = 1024;
 /// Reports of the threads that wait: each thread works on one thing at a time, and passwords are few.
@@ -136,12 +179,16 @@ pub const HTTP_BODY_TIMEOUT_MS: u64 = 15_000;
 pub const HTTP_ANSWER_TIMEOUT_MS: u64 = 10_000;
 /// When to come again, s.
 pub const HTTP_RETRY_AFTER_S: u32 = 1;
+/// Retry-After for who comes from an address that is slowed, seconds: the longest delay.
+pub const HTTP_THROTTLED_RETRY_AFTER_S: u32 = 4;
 
 /// Bytes on loan for packets larger than a receive buffer, over all connections.
 pub const LARGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// A packet that has begun must be whole within this time, ms.
 pub const PACKET_TIMEOUT_MS: u64 = 30_000;
-/// A peer must take bytes within this time once its socket is full, ms.
+/// A peer must have been let in within this time unless the config says otherwise, ms: a radio link wakes in two seconds.
+pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// A peer must take bytes within this time once its socket is full unless the config says otherwise, ms.
 pub const SLOW_READER_TIMEOUT_MS: u64 = 30_000;
 /// How long a peer that the broker has closed may take to close too, ms: its place is taken until then.
 pub const LINGER_MS_MAX: u64 = 1_000;
@@ -159,6 +206,11 @@ const _: () = {
     assert!(OUTBOX_BYTES_PER_ENTRY_MAX <= OUTBOX_BYTES_PER_COMMIT_MAX);
     assert!(PLAN_BYTES_MAX < CHUNK_BYTES_MAX);
     assert!(DELIVERIES_PER_CLIENT < DELIVERIES_MAX);
+    assert!(THROTTLE_MS_MAX < CONNECT_TIMEOUT_MS);
+    assert!(THROTTLE_MS_MAX <= HTTP_THROTTLED_RETRY_AFTER_S as u64 * 1_000);
+    assert!(HANDSHAKES_PER_ORIGIN_MAX < HANDSHAKES_MAX);
+    assert!((AUTHENTICATIONS_PER_ORIGIN_MAX as usize) < AUTHENTICATIONS_MAX);
+    assert!(WEBSOCKET_FRAME_BYTES_MAX < WEBSOCKET_OUTBOUND_BYTES_MAX);
     assert!(BATCH_BYTES <= TRANSFER_BYTES_MAX);
     // What one deadline of the pipeline tells at its worst.
     let bytes = pipeline::limits::call_bytes_max(

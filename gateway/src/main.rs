@@ -47,8 +47,8 @@ fn run(path: &Path, verbose: u8) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(EXIT_CONFIG));
     };
     eprintln!("{}", Bill::new(&config));
-    let exit = start::run(&config, stop_on_signal()?, |address| {
-        tracing::info!(%address, gateway = config.gateway.id, "listening");
+    let exit = start::run(&config, stop_on_signal()?, |addresses| {
+        tracing::info!(?addresses, gateway = config.gateway.id, "listening");
     })
     .context("cannot start")?;
     match exit {

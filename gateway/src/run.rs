@@ -5,31 +5,28 @@
 
 mod errands;
 
-use core::time::Duration;
-
 use pipeline::Plan;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::authenticate::Verdict;
+use crate::authenticate::Answer;
+use crate::broker::auth::Credentials;
 use crate::broker::{self, ConnectionId};
 use crate::buffers::ReceiveBuffer;
 use crate::clock::Clock;
 use crate::engine::{Engine, Event};
 use crate::forward::Failure;
 use crate::http::Errand;
-use crate::limits::{ACCEPT_PAUSE_MS, EVENTS_PER_TURN_MAX, STOP_MS_MAX};
+use crate::limits::{EVENTS_PER_TURN_MAX, STOP_MS_MAX};
 use crate::shell::Shell;
 use crate::store::{self, StoreError};
 use crate::supervisor::Supervisor;
+use crate::transport::Arrival;
 use crate::uplink;
 
 /// What comes to the loop from the sockets.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A peer connected.
-    Accepted(TcpStream),
     /// Bytes with at least one whole packet, or none at all.
     Received {
         /// From this connection.
@@ -56,12 +53,14 @@ pub enum Incoming {
 /// What comes to the loop from the threads.
 #[derive(Debug)]
 pub enum Report {
-    /// A client was checked.
-    Authenticated {
-        /// This one.
-        connection: ConnectionId,
-        /// What it may do.
-        verdict: Verdict,
+    /// A password was checked.
+    Answered(Answer),
+    /// The credentials file has changed.
+    Credentials(Box<Credentials>),
+    /// Files were looked at anew.
+    Reloaded {
+        /// What is wrong with the first that could not be used.
+        fault: Option<String>,
     },
     /// The store is done with something.
     Store(store::Reply),
@@ -86,41 +85,43 @@ pub enum Exit {
     ThreadEnded(&'static str),
 }
 
+/// From where the loop hears what happens.
+pub struct Inputs {
+    /// Peers that have come through a door.
+    pub arrivals: mpsc::Receiver<Arrival>,
+    /// What the connections say.
+    pub incoming: mpsc::Receiver<Incoming>,
+    /// What the threads say.
+    pub reports: mpsc::Receiver<Report>,
+    /// When it is to end.
+    pub stop: watch::Receiver<bool>,
+}
+
 /// The loop's parts.
 pub struct Loop {
     engine: Engine,
     shell: Shell,
     clock: Clock,
-    incoming: mpsc::Receiver<Incoming>,
-    reports: mpsc::Receiver<Report>,
-    stop: watch::Receiver<bool>,
+    inputs: Inputs,
     supervisor: Supervisor,
 }
 
 impl Loop {
-    /// A loop around the parts. It reads `clock`, takes what happens from `incoming` and `reports`, and ends when `stop` says so.
+    /// A loop around the parts, which reads `clock`.
     #[must_use]
-    pub fn new(
-        engine: Engine,
-        shell: Shell,
-        clock: Clock,
-        incoming: mpsc::Receiver<Incoming>,
-        reports: mpsc::Receiver<Report>,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
+    pub fn new(engine: Engine, shell: Shell, clock: Clock, inputs: Inputs) -> Self {
         Self {
             engine,
             shell,
             clock,
-            incoming,
-            reports,
-            stop,
+            inputs,
             supervisor: Supervisor::of_environment(),
         }
     }
 
     /// Runs under this plan until it is asked to stop, or cannot go on.
     pub async fn run(mut self, plan: &Plan) -> Exit {
+        self.engine.watch_refusals(self.shell.refusals());
         self.engine.start(plan, &mut self.shell);
         self.supervisor.ready();
         loop {
@@ -142,7 +143,7 @@ impl Loop {
         );
         while !self.engine.is_settled() {
             tokio::select! {
-                report = self.reports.recv() => match report.map(|report| self.handle_report(report)) {
+                report = self.inputs.reports.recv() => match report.map(|report| self.handle_report(report)) {
                     Some(Ok(())) => {}
                     Some(Err(exit)) => return exit,
                     None => break,
@@ -157,7 +158,11 @@ impl Loop {
 
     /// Waits for an event, and handles it with those that came meanwhile.
     async fn turn(&mut self) -> Result<(), Exit> {
-        let deadlines = [self.engine.deadline_ms(), self.supervisor.deadline_ms()];
+        let deadlines = [
+            self.engine.deadline_ms(),
+            self.shell.deadline_ms(),
+            self.supervisor.deadline_ms(),
+        ];
         let deadline = deadlines
             .into_iter()
             .flatten()
@@ -165,34 +170,35 @@ impl Loop {
             .map(|ms| Instant::from_std(self.clock.instant_at(ms)));
         let next = tokio::select! {
             biased;
-            Some(report) = self.reports.recv() => Next::Report(report),
-            Some(incoming) = self.incoming.recv() => Next::Incoming(incoming),
+            Some(report) = self.inputs.reports.recv() => Next::Report(report),
+            Some(incoming) = self.inputs.incoming.recv() => Next::Incoming(incoming),
+            Some(arrival) = self.inputs.arrivals.recv() => Next::Arrival(arrival),
             () = until(deadline) => Next::Timeout,
-            _ = self.stop.wait_for(|stop| *stop) => Next::Stop,
+            _ = self.inputs.stop.wait_for(|stop| *stop) => Next::Stop,
         };
         match next {
             Next::Report(report) => self.handle_report(report)?,
             Next::Incoming(incoming) => self.handle(incoming),
+            Next::Arrival(arrival) => self.open(arrival),
             Next::Timeout => self.tell(Event::Timeout),
             Next::Stop => return Err(Exit::Asked),
         }
         for _ in 1..EVENTS_PER_TURN_MAX {
-            if let Ok(report) = self.reports.try_recv() {
+            if let Ok(report) = self.inputs.reports.try_recv() {
                 self.handle_report(report)?;
             }
-            match self.incoming.try_recv() {
+            match self.inputs.incoming.try_recv() {
                 Ok(incoming) => self.handle(incoming),
                 Err(_) => break,
             }
+            if let Ok(arrival) = self.inputs.arrivals.try_recv() {
+                self.open(arrival);
+            }
         }
         self.resume_held();
+        self.decide();
         self.serve_desk();
-        while let Some((connection, verdict)) = self.shell.verdict() {
-            self.tell(Event::Authenticated {
-                connection,
-                rights: verdict,
-            });
-        }
+        self.renew_rights();
         if self.engine.is_overflowed() {
             Err(Exit::Overflow)
         } else {
@@ -200,13 +206,14 @@ impl Loop {
         }
     }
 
+    fn open(&mut self, arrival: Arrival) {
+        if let Some((connection, peer)) = self.shell.open(arrival) {
+            self.tell(Event::Opened { connection, peer });
+        }
+    }
+
     fn handle(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Accepted(stream) => {
-                if let Some((connection, peer)) = self.shell.open(stream) {
-                    self.tell(Event::Opened { connection, peer });
-                }
-            }
             Incoming::Received { connection, buffer } => self.receive(connection, buffer),
             Incoming::Drained { connection, bytes } => {
                 self.tell(Event::Drained { connection, bytes })
@@ -221,25 +228,35 @@ impl Loop {
 
     fn handle_report(&mut self, report: Report) -> Result<(), Exit> {
         match report {
-            Report::Authenticated {
-                connection,
-                verdict,
-            } if self.shell.desk().owns(connection) => {
-                self.shell.desk().handle_verdict(connection, verdict);
+            Report::Answered(answer) => {
+                let now_ms = self.clock.now().monotonic_ms;
+                if let Some((connection, rights)) = self.shell.answered(&answer, now_ms) {
+                    self.tell(Event::Authenticated { connection, rights });
+                }
             }
-            Report::Authenticated {
-                connection,
-                verdict,
-            } => {
-                self.tell(Event::Authenticated {
-                    connection,
-                    rights: verdict,
-                });
-            }
+            Report::Credentials(credentials) => self.shell.renew(*credentials),
+            Report::Reloaded { fault } => self.engine.note_fault(fault),
             Report::Store(reply) => self.handle_store(reply)?,
             Report::Uplink(reply) => self.handle_uplink(reply),
         }
         Ok(())
+    }
+
+    /// Tells the engine who may come in.
+    fn decide(&mut self) {
+        let now_ms = self.clock.now().monotonic_ms;
+        while let Some((connection, rights)) = self.shell.verdict(now_ms) {
+            self.tell(Event::Authenticated { connection, rights });
+        }
+    }
+
+    /// Holds live sessions against a new credentials file, as many as the gathering commit has room for.
+    fn renew_rights(&mut self) {
+        while self.engine.has_mutation_room()
+            && let Some((connection, rights)) = self.shell.renewal()
+        {
+            self.tell(Event::RightsRenewed { connection, rights });
+        }
     }
 
     fn tell(&mut self, event: Event<'_>) {
@@ -341,26 +358,9 @@ impl Loop {
 enum Next {
     Report(Report),
     Incoming(Incoming),
+    Arrival(Arrival),
     Timeout,
     Stop,
-}
-
-/// Accepts connections and hands them to the loop. Where the system has no more sockets it waits a
-/// little: a spin would take the time from those who are connected.
-pub async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                if incoming.send(Incoming::Accepted(stream)).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-            }
-        }
-    }
 }
 
 async fn until(deadline: Option<Instant>) {

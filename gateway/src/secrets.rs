@@ -13,6 +13,11 @@ use sha2::Sha256;
 
 /// Prefix of a token's secret in the credentials file; salt and hash follow in hex.
 const TOKEN_PREFIX: &str = "hmac-sha256:";
+/// The secret of a user who comes by certificate only: no password is behind it.
+pub const CERTIFICATE_ONLY: &str = "certificate";
+/// The secret of nobody, which takes as long to check as a person's.
+pub const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$\
+    Tm9ib2R5IGhhcyB0aGlzIHBhc3N3b3JkIGF0IGFsbCE";
 const SALT_BYTES: usize = 16;
 const TOKEN_BYTES: usize = 32;
 
@@ -30,7 +35,7 @@ pub enum SecretError {
 /// Whether checking against `secret` takes so long that it must not be done in the loop.
 #[must_use]
 pub fn is_slow(secret: &str) -> bool {
-    !secret.starts_with(TOKEN_PREFIX)
+    secret != CERTIFICATE_ONLY && !secret.starts_with(TOKEN_PREFIX)
 }
 
 /// Whether `password` is the one behind `secret`. Takes as long for a wrong one as for the right one.
@@ -138,6 +143,17 @@ mod tests {
     }
 
     #[test]
+    fn the_secret_of_nobody_costs_as_much_as_a_persons() {
+        let parameters = |secret: &str| {
+            let hash = PasswordHash::new(secret).expect("well-formed");
+            let (memory, rounds) = (hash.params.get_decimal("m"), hash.params.get_decimal("t"));
+            (memory, rounds, hash.hash.map(|hash| hash.len()))
+        };
+        let person = hash_password(b"somebody").expect("hashed");
+        assert_eq!(parameters(NOBODY), parameters(&person));
+    }
+
+    #[test]
     fn a_broken_secret_lets_nobody_in() {
         for secret in [
             "",
@@ -147,6 +163,8 @@ mod tests {
             "hmac-sha256:0a:zz",
             "hmac-sha256::",
             "$argon2id$",
+            CERTIFICATE_ONLY,
+            NOBODY,
         ] {
             assert!(
                 !verify(secret, b"") && !verify(secret, b"plain"),

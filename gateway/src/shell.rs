@@ -2,30 +2,31 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-
-use crate::authenticate::{Authenticator, Verdict};
-use crate::broker::{ConnectionId, Credentials, Peer};
-use crate::buffers::{Budget, ReceiveBuffer};
-use crate::connection::{Connection, Line};
+use crate::authenticate::{Admitted, Answer, Attempt, Authenticator, Proof, Verdict};
+use crate::broker::auth;
+use crate::broker::{ConnectionId, Peer, Refusal, Rights};
+use crate::buffers::ReceiveBuffer;
+use crate::connection::{Common, Connection, Line};
 use crate::engine::{Action, Perform};
 use crate::http::{Desk, Errand};
 use crate::limits::{TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
 use crate::outputs::Outputs;
-use crate::run::Incoming;
+use crate::refusals::Refusals;
 use crate::store::{self, Usage, Writer};
+use crate::transport::{Arrival, Guest, Ticket};
 use crate::uplink::{self, Uplink};
 
 /// The I/O side of the gateway.
 pub struct Shell {
     lines: Lines,
-    budget: Budget,
-    packet_bytes_max: usize,
-    events: mpsc::Sender<Incoming>,
+    common: Common,
     authenticator: Authenticator,
-    verdicts: VecDeque<(ConnectionId, Verdict)>,
+    /// Clients that have said who they are, and are not looked at yet.
+    attempts: VecDeque<Attempt>,
+    /// Connections that a new credentials file is not held against yet.
+    outdated: VecDeque<ConnectionId>,
     held: VecDeque<(ConnectionId, ReceiveBuffer)>,
     writer: Writer,
     uplink: Option<Uplink>,
@@ -43,7 +44,16 @@ struct Lines {
 #[derive(Default)]
 struct Place {
     generation: u32,
-    line: Option<Rc<Line>>,
+    occupant: Option<Occupant>,
+}
+
+struct Occupant {
+    line: Rc<Line>,
+    guest: Guest,
+    /// Who it is and what it was let in by.
+    session: Option<(Arc<str>, Proof)>,
+    /// Goes back with the place.
+    _ticket: Ticket,
 }
 
 impl Shell {
@@ -51,8 +61,7 @@ impl Shell {
     #[must_use]
     pub fn new(
         connections_max: u16,
-        packet_bytes_max: usize,
-        events: mpsc::Sender<Incoming>,
+        common: Common,
         authenticator: Authenticator,
         writer: Writer,
         uplink: Option<Uplink>,
@@ -60,11 +69,10 @@ impl Shell {
     ) -> Self {
         Self {
             lines: Lines::new(connections_max),
-            budget: Budget::default(),
-            packet_bytes_max,
-            events,
+            common,
             authenticator,
-            verdicts: VecDeque::new(),
+            attempts: VecDeque::new(),
+            outdated: VecDeque::new(),
             held: VecDeque::new(),
             writer,
             uplink,
@@ -77,41 +85,40 @@ impl Shell {
     /// Largest packet that is taken.
     #[must_use]
     pub fn packet_bytes_max(&self) -> usize {
-        self.packet_bytes_max
+        self.common.packet_bytes_max
     }
 
-    /// Starts the task of a new connection; `None`: there is no place for it, and it is closed.
-    pub fn open(&mut self, stream: TcpStream) -> Option<(ConnectionId, Peer)> {
-        let peer = stream.peer_addr().ok()?;
-        // Acknowledgements are small and must not wait for more.
-        stream.set_nodelay(true).ok()?;
-        let line = Rc::new(Line::default());
-        let Some(connection) = self.lines.insert(Rc::clone(&line)) else {
-            tracing::warn!(%peer, "refused: all broker.connections_max places are taken");
+    /// Whom the gateway turned away, by reason.
+    #[must_use]
+    pub fn refusals(&self) -> Arc<Refusals> {
+        Arc::clone(&self.common.refusals)
+    }
+
+    /// Starts the task of a new connection; `None`: its socket is broken.
+    pub fn open(&mut self, arrival: Arrival) -> Option<(ConnectionId, Peer)> {
+        let Arrival {
+            mut stream,
+            guest,
+            ticket,
+        } = arrival;
+        if let Err(error) = stream.settle() {
+            tracing::debug!(%error, "gone before it was served");
             return None;
-        };
-        let events = self.events.clone();
-        let task = Connection::new(
-            connection,
-            stream,
-            line,
-            self.budget.clone(),
-            self.packet_bytes_max,
-            events,
-        );
+        }
+        let line = Rc::new(Line::default());
+        let loopback = guest.loopback;
+        // There is one ticket for each place.
+        let connection = self.lines.insert(Rc::clone(&line), guest, ticket)?;
+        let task = Connection::new(connection, stream, line, self.common.clone());
         tokio::task::spawn_local(task.serve());
-        Some((
-            connection,
-            Peer {
-                loopback: peer.ip().is_loopback(),
-            },
-        ))
+        Some((connection, Peer { loopback }))
     }
 
     /// The connection's socket is gone.
     pub fn forget(&mut self, connection: ConnectionId) {
         self.lines.remove(connection);
         self.held.retain(|(held, _)| *held != connection);
+        self.authenticator.forget(connection);
     }
 
     /// Keeps bytes that the engine has no room for.
@@ -132,20 +139,77 @@ impl Shell {
 
     /// The connection may read on.
     pub fn give_back(&mut self, connection: ConnectionId, buffer: ReceiveBuffer) {
-        if let Some(line) = self.lines.find(connection) {
+        if let Some(line) = self.lines.line(connection) {
             line.give_back(buffer);
         }
     }
 
     /// Takes an errand; its sender is checked.
     pub fn take_errand(&mut self, errand: Errand) {
+        let origin = errand.origin;
         if let Some((connection, login)) = self.desk.admit(errand) {
-            let username = login.username.as_deref();
-            let checked = self
-                .authenticator
-                .check(connection, username, Some(&login.password));
-            if let Some(verdict) = checked {
-                self.desk.handle_verdict(connection, verdict);
+            self.attempts.push_back(Attempt {
+                connection,
+                guest: Guest {
+                    origin,
+                    ..Guest::default()
+                },
+                username: login.username.map(Box::from),
+                password: login.password.into(),
+            });
+        }
+    }
+
+    /// The next client whose verdict there is, at `now_ms`.
+    pub fn verdict(&mut self, now_ms: u64) -> Option<(ConnectionId, Result<Rights, Refusal>)> {
+        while let Some(attempt) = self.attempts.pop_front() {
+            let connection = attempt.connection;
+            if let Some(verdict) = self.authenticator.check(attempt, now_ms)
+                && let Some(decided) = self.settle(connection, verdict)
+            {
+                return Some(decided);
+            }
+        }
+        while let Some((connection, verdict)) = self.authenticator.due(now_ms) {
+            if let Some(decided) = verdict.and_then(|verdict| self.settle(connection, verdict)) {
+                return Some(decided);
+            }
+        }
+        None
+    }
+
+    /// The verdict on a client whose password was checked.
+    pub fn answered(
+        &mut self,
+        answer: &Answer,
+        now_ms: u64,
+    ) -> Option<(ConnectionId, Result<Rights, Refusal>)> {
+        let (connection, verdict) = self.authenticator.answered(answer, now_ms)?;
+        self.settle(connection, verdict)
+    }
+
+    /// When [`verdict`](Self::verdict) has to be asked again, ms.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.authenticator.deadline_ms()
+    }
+
+    /// From now on this file holds; [`renewal`](Self::renewal) says for whom what changes.
+    pub fn renew(&mut self, credentials: auth::Credentials) {
+        self.authenticator.replace(credentials);
+        self.outdated.clear();
+        self.outdated.extend(self.lines.in_session());
+    }
+
+    /// What the next session may do by the new file.
+    pub fn renewal(&mut self) -> Option<(ConnectionId, Result<Rights, Refusal>)> {
+        loop {
+            let connection = self.outdated.pop_front()?;
+            let Some(occupant) = self.lines.find_mut(connection) else {
+                continue;
+            };
+            if let Some((user, proof)) = &occupant.session {
+                return Some((connection, self.authenticator.renew(user, proof)));
             }
         }
     }
@@ -155,9 +219,23 @@ impl Shell {
         &mut self.desk
     }
 
-    /// A client that was checked at once.
-    pub fn verdict(&mut self) -> Option<(ConnectionId, Verdict)> {
-        self.verdicts.pop_front()
+    /// Notes who came in by what. The verdict on an HTTP request goes to the desk, the others to the caller.
+    fn settle(
+        &mut self,
+        connection: ConnectionId,
+        verdict: Verdict,
+    ) -> Option<(ConnectionId, Result<Rights, Refusal>)> {
+        let rights = verdict.map(|Admitted { rights, proof }| {
+            if let Some(occupant) = self.lines.find_mut(connection) {
+                occupant.session = Some((Arc::clone(rights.user()), proof));
+            }
+            rights
+        });
+        if self.desk.owns(connection) {
+            self.desk.handle_verdict(connection, rights);
+            return None;
+        }
+        Some((connection, rights))
     }
 
     /// What the store says of itself.
@@ -192,12 +270,12 @@ impl Perform for Shell {
     fn perform(&mut self, action: Action<'_>) {
         match action {
             Action::Transmit { to, parts } => {
-                if let Some(line) = self.lines.find(to) {
+                if let Some(line) = self.lines.line(to) {
                     line.transmit(parts);
                 }
             }
             Action::Close { connection } => {
-                if let Some(line) = self.lines.find(connection) {
+                if let Some(line) = self.lines.line(connection) {
                     line.close();
                 }
             }
@@ -205,12 +283,15 @@ impl Perform for Shell {
                 connection,
                 credentials,
             } => {
-                let Credentials {
-                    username, password, ..
-                } = credentials;
-                if let Some(verdict) = self.authenticator.check(connection, username, password) {
-                    self.verdicts.push_back((connection, verdict));
-                }
+                let Some(occupant) = self.lines.find_mut(connection) else {
+                    return;
+                };
+                self.attempts.push_back(Attempt {
+                    connection,
+                    guest: occupant.guest.clone(),
+                    username: credentials.username.map(Box::from),
+                    password: credentials.password.unwrap_or_default().into(),
+                });
             }
             Action::Fault { request, error } => self.desk.note_fault(request, error),
             Action::Answer { request, reason } => self.desk.handle_answer(request, reason),
@@ -238,28 +319,50 @@ impl Lines {
         }
     }
 
-    fn insert(&mut self, line: Rc<Line>) -> Option<ConnectionId> {
+    fn insert(&mut self, line: Rc<Line>, guest: Guest, ticket: Ticket) -> Option<ConnectionId> {
         let index = self.free.pop()?;
         let place = &mut self.places[usize::from(index)];
         place.generation = place.generation.wrapping_add(1);
-        place.line = Some(line);
+        place.occupant = Some(Occupant {
+            line,
+            guest,
+            session: None,
+            _ticket: ticket,
+        });
         Some(ConnectionId {
             index,
             generation: place.generation,
         })
     }
 
-    fn find(&self, connection: ConnectionId) -> Option<&Rc<Line>> {
+    fn line(&self, connection: ConnectionId) -> Option<&Rc<Line>> {
         let place = self.places.get(usize::from(connection.index))?;
+        let occupant = place.occupant.as_ref()?;
+        (place.generation == connection.generation).then_some(&occupant.line)
+    }
+
+    fn find_mut(&mut self, connection: ConnectionId) -> Option<&mut Occupant> {
+        let place = self.places.get_mut(usize::from(connection.index))?;
         place
-            .line
-            .as_ref()
+            .occupant
+            .as_mut()
             .filter(|_| place.generation == connection.generation)
     }
 
+    fn in_session(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        let places = (0..).zip(&self.places);
+        places.filter_map(|(index, place)| {
+            place.occupant.as_ref()?.session.as_ref()?;
+            Some(ConnectionId {
+                index,
+                generation: place.generation,
+            })
+        })
+    }
+
     fn remove(&mut self, connection: ConnectionId) {
-        if self.find(connection).is_some() {
-            self.places[usize::from(connection.index)].line = None;
+        if self.find_mut(connection).is_some() {
+            self.places[usize::from(connection.index)].occupant = None;
             self.free.push(connection.index);
         }
     }

@@ -2,39 +2,39 @@
 
 use core::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use crate::authenticate::Authenticator;
-use crate::broker::auth::{Credentials, CredentialsError};
+use crate::authenticate::{Authenticator, CredentialsFileError, read_credentials};
+use crate::broker::auth::Credentials;
 use crate::broker::{Broker, Rights};
+use crate::buffers::Budget;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connection::Common;
 use crate::engine::{Engine, Restored};
 use crate::http;
-use crate::limits::{EVENTS_MAX, REPORTS_MAX};
+use crate::limits::{
+    ARRIVALS_MAX, EVENTS_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ORIGIN_MAX, REPORTS_MAX,
+};
 use crate::outputs::Outputs;
 use crate::recover::{self, RecoverError};
-use crate::run::{Exit, Incoming, Loop, Report, accept};
+use crate::refusals::Refusals;
+use crate::run::{Exit, Incoming, Inputs, Loop, Report};
 use crate::shell::Shell;
 use crate::store::{self, Opened, Writer};
+use crate::transport::{Arrival, Doors, DoorsError, Hall, Places, Reload};
 use crate::uplink::{self, Uplink};
 
 /// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened on.
-    #[error(
-        "cannot listen on {address}: {source}; is another broker running there? (`broker.listen`)"
-    )]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    /// A listener cannot be opened.
+    #[error(transparent)]
+    Doors(#[from] DoorsError),
     /// The address for HTTP cannot be listened on.
     #[error("cannot listen on {address} for HTTP: {source} (`http.listen`)")]
     ListenHttp {
@@ -53,14 +53,9 @@ pub enum StartError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The credentials file is wrong.
-    #[error("{}: {source}", path.display())]
-    Credentials {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: CredentialsError,
-    },
+    /// The credentials file cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsFileError),
     /// The store cannot be opened or read.
     #[error(transparent)]
     Recover(#[from] RecoverError),
@@ -76,44 +71,56 @@ pub enum StartError {
 }
 
 /// Runs a gateway on this thread until `stop` says so or it cannot go on. `ready` is called with the
-/// broker's address once it listens.
+/// broker's addresses once it listens, in the order of the config.
 ///
 /// # Errors
 /// [`StartError`] if it could not start.
 pub fn run(
     config: &Config,
     stop: watch::Receiver<bool>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<Exit, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(StartError::System)?;
     LocalSet::new().block_on(&runtime, async {
-        let (parts, listener, events) = assemble(config, stop).await?;
-        let address = listener.local_addr().map_err(StartError::System)?;
+        // Bound first, so that a second gateway on this box ends before it touches the store.
+        let doors = Doors::bind(&config.broker).await?;
+        let addresses: Vec<SocketAddr> = doors.addresses().collect();
+        let (parts, events) = assemble(config, doors, stop)?;
         start_http(config, &events).await?;
-        tokio::task::spawn_local(accept(listener, events));
-        ready(address);
+        ready(&addresses);
         Ok(parts.run(&config.plan().unwrap_or_default()).await)
     })
 }
 
-async fn assemble(
+fn assemble(
     config: &Config,
+    doors: Doors,
     stop: watch::Receiver<bool>,
-) -> Result<(Loop, TcpListener, mpsc::Sender<Incoming>), StartError> {
+) -> Result<(Loop, mpsc::Sender<Incoming>), StartError> {
     let clock = Clock::start();
     let (events, incoming) = mpsc::channel(EVENTS_MAX);
     let (reporter, reports) = mpsc::channel(REPORTS_MAX);
     let (mut engine_parts, opened) = recover_parts(config)?;
     let writer = start_writer(opened, &reporter, &mut engine_parts)?;
-    let authenticator = start_authenticator(config, &reporter)?;
+    let refusals = Arc::new(Refusals::default());
+    let reload = Reload::new(config.broker.credentials.clone(), reporter.clone());
+    let authenticator = start_authenticator(config, &reporter, Arc::clone(&refusals))?;
     let uplink = start_uplink(config, clock, &reporter)?;
+    let common = Common {
+        budget: Budget::default(),
+        packet_bytes_max: engine_parts.packet_bytes_max,
+        slow_reader_timeout_ms: config.broker.slow_reader_timeout.0,
+        events: events.clone(),
+        refusals: Arc::clone(&refusals),
+    };
+    let (arrivals, arriving) = mpsc::channel(ARRIVALS_MAX);
+    let hall = hall(config, &common, arrivals);
     let shell = Shell::new(
         config.broker.connections_max,
-        engine_parts.packet_bytes_max,
-        events.clone(),
+        common,
         authenticator,
         writer,
         uplink,
@@ -129,15 +136,26 @@ async fn assemble(
         restored,
         clock.now(),
     );
-    let address = config.broker.listen;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })?;
-    Ok((
-        Loop::new(engine, shell, clock, incoming, reports, stop),
-        listener,
-        events,
-    ))
+    doors.attend(hall, reload, stop.clone())?;
+    let inputs = Inputs {
+        arrivals: arriving,
+        incoming,
+        reports,
+        stop,
+    };
+    Ok((Loop::new(engine, shell, clock, inputs), events))
+}
+
+fn hall(config: &Config, common: &Common, arrivals: mpsc::Sender<Arrival>) -> Hall {
+    let connections_max = config.broker.connections_max;
+    let per_address_max = config.broker.connections_per_address_max;
+    Hall {
+        places: Places::new(connections_max, per_address_max.unwrap_or(connections_max)),
+        handshakes: Places::new(HANDSHAKES_MAX, HANDSHAKES_PER_ORIGIN_MAX),
+        refusals: Arc::clone(&common.refusals),
+        arrivals,
+        packet_bytes_max: common.packet_bytes_max,
+    }
 }
 
 async fn start_http(config: &Config, events: &mpsc::Sender<Incoming>) -> Result<(), StartError> {
@@ -224,29 +242,17 @@ fn start_writer(
 fn start_authenticator(
     config: &Config,
     reporter: &mpsc::Sender<Report>,
+    refusals: Arc<Refusals>,
 ) -> Result<Authenticator, StartError> {
     let credentials = match &config.broker.credentials {
         None => Credentials::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| StartError::File {
-                key: "broker.credentials",
-                path: path.clone(),
-                source,
-            })?;
-            Credentials::parse(&text).map_err(|source| StartError::Credentials {
-                path: path.clone(),
-                source,
-            })?
-        }
+        Some(path) => read_credentials(path)?,
     };
     let open = config.broker.allow_anonymous.then(|| Rights::all(""));
     let reporter = reporter.clone();
-    Authenticator::start(credentials, open, move |connection, verdict| {
+    Authenticator::start(credentials, open, refusals, move |answer| {
         // The loop is gone only when the process ends.
-        let _ = reporter.blocking_send(Report::Authenticated {
-            connection,
-            verdict,
-        });
+        let _ = reporter.blocking_send(Report::Answered(answer));
     })
     .map_err(StartError::System)
 }

@@ -16,6 +16,8 @@ const SHELL: &[&str] = &[
     "start",
     "shell",
     "connection",
+    "transport",
+    "throttle",
     "buffers",
     "recover",
     "passwd",

@@ -4,7 +4,7 @@ use super::{
     Broker, ConnectionId, Instant, Outbound,
     accept::Refused,
     auth::Rights,
-    client::{Pending, State},
+    client::{Client, Pending, State},
     counters::Counter,
     packet::{self, Connack, Version},
     reason::{ReasonCode, Refusal},
@@ -54,6 +54,7 @@ impl Broker {
             return;
         }
         match rights {
+            Ok(rights) if self.client(index).rights.as_ref() == Some(&rights) => {}
             Ok(rights) => {
                 self.client_mut(index).rights = Some(rights);
                 self.prune_subscriptions(self.client(index).session, out);
@@ -76,7 +77,16 @@ impl Broker {
                 ));
             }
         }
-        match self.sessions.find(&pending.client_id) {
+        let found = self.sessions.find(&pending.client_id);
+        let takes_over = found.is_some_and(|session| self.sessions[session].client.is_some());
+        if !takes_over && self.is_user_full(&rights) {
+            self.counters.add(Counter::UserFull);
+            return Err((
+                ReasonCode::QuotaExceeded,
+                "all of connections_per_user_max are taken",
+            ));
+        }
+        match found {
             Some(session) if self.sessions[session].user != *rights.user() => {
                 self.counters.add(Counter::ForeignClientId);
                 Err((
@@ -94,6 +104,17 @@ impl Broker {
             }
             None => Ok(rights),
         }
+    }
+
+    /// Whether the user has all the connections that one may have. A limit that cannot be reached is not counted for.
+    fn is_user_full(&self, rights: &Rights) -> bool {
+        let most = usize::from(self.limits.connections_per_user_max);
+        let of_user = |client: &&Client| {
+            let known = client.rights.as_ref().filter(|_| client.is_connected());
+            known.is_some_and(|known| known.user() == rights.user())
+        };
+        most < usize::from(self.limits.connections_max)
+            && self.clients.iter().filter(of_user).take(most).count() == most
     }
 
     fn open_session(

@@ -7,13 +7,17 @@
 //!   subscribe sensors/%u/command/#
 //! role operator
 //!   subscribe tidegate/#
-//!   refuse    tidegate/+/errors   # whatever else allows it; a v5 client is not told why (0x80)
+//! role auditor
+//!   subscribe #
+//!   receive   tidegate/+/alert/#    # of what its subscriptions match it gets these alone
+//!   refuse    tidegate/+/errors     # whatever else allows it; a v5 client is not told why (0x80)
 //! user pump-7 hmac-sha256:5b41… device
 //! user anna   $argon2id$v=19$…   operator
 //! anonymous operator              # a client without a user name; leave it out to refuse those
 //! ```
 //!
-//! What no rule allows is denied. The secret behind a user's name is text of the shell's own: this module never looks
+//! What no rule allows is denied. A role without `receive` receives what its subscriptions match; one with `receive` receives
+//! of that what some `receive` covers. The secret behind a user's name is text of the shell's own: this module never looks
 //! into it, and no hash is computed here.
 
 use core::fmt;
@@ -38,7 +42,9 @@ pub struct CredentialsError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsProblem {
     /// The first word is none of ours.
-    #[error("`{0}` is no statement; use role, publish, subscribe, refuse, user or anonymous")]
+    #[error(
+        "`{0}` is no statement; use role, publish, subscribe, receive, refuse, user or anonymous"
+    )]
     Statement(Box<str>),
     /// Too few or too many words.
     #[error("this statement is written `{0}`")]
@@ -65,6 +71,7 @@ struct Role {
     name: Box<str>,
     publish: Vec<Box<str>>,
     subscribe: Vec<Box<str>>,
+    receive: Vec<Box<str>>,
     refuse: Vec<Box<str>>,
 }
 
@@ -162,13 +169,17 @@ impl Rights {
     pub fn may_publish(&self, client_id: &str, topic: &str) -> bool {
         match &self.grant {
             Grant::All => true,
-            Grant::Role(role) => role.publish.iter().any(|rule| {
-                let hidden = topic.starts_with('$') && rule.starts_with(['+', '#']);
-                !hidden
-                    && levels_match(rule, topic, |wanted, found| {
-                        self.same(wanted, client_id, found)
-                    })
-            }),
+            Grant::Role(role) => self.any_matches(&role.publish, client_id, topic),
+        }
+    }
+
+    /// True if the client may receive what is published to `topic`, to which it has a subscription.
+    pub fn may_receive(&self, client_id: &str, topic: &str) -> bool {
+        match &self.grant {
+            Grant::All => true,
+            Grant::Role(role) => {
+                role.receive.is_empty() || self.any_matches(&role.receive, client_id, topic)
+            }
         }
     }
 
@@ -195,6 +206,16 @@ impl Rights {
             let hidden = filter.as_str().starts_with('$') && rule.starts_with(['+', '#']);
             !hidden
                 && levels_cover(rule, filter.as_str(), |wanted, found| {
+                    self.same(wanted, client_id, found)
+                })
+        })
+    }
+
+    fn any_matches(&self, rules: &[Box<str>], client_id: &str, topic: &str) -> bool {
+        rules.iter().any(|rule| {
+            let hidden = topic.starts_with('$') && rule.starts_with(['+', '#']);
+            !hidden
+                && levels_match(rule, topic, |wanted, found| {
                     self.same(wanted, client_id, found)
                 })
         })
@@ -268,6 +289,10 @@ impl Parser {
                 self.rule(filter, |role| &mut role.subscribe)
             }
             ("subscribe", _) => Err(CredentialsProblem::Form("subscribe FILTER")),
+            ("receive", Some(filter)) if trailing(second) => {
+                self.rule(filter, |role| &mut role.receive)
+            }
+            ("receive", _) => Err(CredentialsProblem::Form("receive FILTER")),
             ("refuse", Some(filter)) if trailing(second) => {
                 self.rule(filter, |role| &mut role.refuse)
             }

@@ -170,7 +170,7 @@ impl Broker {
         self.client(index).unsent >= self.limits.send_buffer_bytes_max + ANSWER_BYTES_MAX
     }
 
-    /// Sends a PUBLISH; false if the client takes no packet of its size `[MQTT-3.1.2-24]`.
+    /// Sends a PUBLISH; false if the client has no right to it, or takes no packet of its size `[MQTT-3.1.2-24]`.
     pub(super) fn send_copy(
         &mut self,
         index: u16,
@@ -179,6 +179,12 @@ impl Broker {
         out: &mut impl Outbound,
     ) -> bool {
         let client = &self.clients[usize::from(index)];
+        let client_id = &self.sessions[client.session].client_id;
+        let may = |rights: &Rights| rights.may_receive(client_id, content.topic);
+        if !client.rights.as_ref().is_none_or(may) {
+            self.counters.add(Counter::ReceiveDenied);
+            return false;
+        }
         let mut head = PublishHead {
             version: client.version,
             dup: copy.dup,

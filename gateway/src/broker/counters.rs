@@ -37,6 +37,7 @@ counters! {
     TakenOver, "sessions_taken_over", "Connections closed because their client connected again.";
     ForeignClientId, "client_ids_of_others", "CONNECTs refused because the session belongs to another user.";
     SessionsFull, "sessions_full", "CONNECTs refused because the table of sessions is full.";
+    UserFull, "user_full", "CONNECTs refused because their user has connections_per_user_max already.";
     SessionExpired, "sessions_expired", "Sessions dropped because their client stayed away too long.";
     PublishDenied, "publishes_denied", "PUBLISHes without the right to the topic.";
     TopicInvalid, "topics_invalid", "PUBLISHes with a topic that is none.";
@@ -44,6 +45,7 @@ counters! {
     ReceiveMaximumExceeded, "receive_maximum_exceeded", "Clients closed because they sent more than they were granted.";
     DuplicateIgnored, "duplicates_ignored", "QoS 2 PUBLISHes sent again and not delivered again.";
     SubscribeDenied, "subscribes_denied", "Filters without the right to them.";
+    ReceiveDenied, "receives_denied", "Copies dropped because their subscriber has no right to receive the topic.";
     FilterInvalid, "filters_invalid", "Filters that are none.";
     SubscriptionsFull, "subscriptions_full", "Filters refused because a table is full.";
     RetainedFull, "retained_full", "Retained messages not kept because the store is full.";

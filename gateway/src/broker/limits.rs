@@ -61,6 +61,8 @@ const CLIENT_ID_BYTES_LEAST: usize = 23;
 pub struct Limits {
     /// Sockets open at once. The shell's permits hold the same number.
     pub connections_max: u16,
+    /// Of these, in sessions of one user; anonymous clients are one user.
+    pub connections_per_user_max: u16,
     /// Sessions, connected or kept for a client that is away.
     pub sessions_max: u32,
     /// Longest client identifier, in bytes. `[MQTT-3.1.3-5]` asks for 23; UUIDs with a prefix need more.
@@ -117,6 +119,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
+            connections_per_user_max: u16::MAX,
             sessions_max: 2_048,
             client_id_bytes_max: 128,
             packet_bytes_max: 256 * 1_024,

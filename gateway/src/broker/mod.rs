@@ -22,7 +22,7 @@
 //! # Reading order
 //!
 //! `contract` (what passes between broker and caller); `packet` (bytes), `topic`, `auth`; `client` and `session` (who is
-//! here); `accept` → `admit` → `receive` → `acknowledge` → `subscriptions` → `route` → `deliver` → `replay` → `leave` (a client's life); `router`, `retained`, `messages`, `receipts` (the tables); `durable`, `restore`
+//! here); `turn_away` → `accept` → `admit` → `receive` → `acknowledge` → `subscriptions` → `route` → `deliver` → `replay` → `leave` (a client's life); `router`, `retained`, `messages`, `receipts` (the tables); `durable`, `restore`
 //! (what survives); `slab`, `index`, `blocks`, `deadlines`, `aliases` (what the tables are made of).
 
 mod contract;
@@ -34,6 +34,7 @@ mod counters;
 pub mod limits;
 mod client;
 mod session;
+mod turn_away;
 mod accept;
 mod admit;
 mod receive;
@@ -67,6 +68,7 @@ pub use reason::{ReasonCode, Refusal};
 pub use receipts::Receipt;
 pub use restore::{RestoreError, Subject};
 pub use topic::{Subscribed, TopicError, TopicFilter, TopicName};
+pub use turn_away::{VERSION_BYTES_MAX, turn_away};
 
 pub use pipeline::Instant;
 

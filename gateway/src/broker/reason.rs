@@ -82,8 +82,8 @@ pub enum Refusal {
     Credentials,
     /// The user is known and may not come in here.
     NotAuthorized,
-    /// Too many failures from there lately.
-    Banned,
+    /// Too many attempts from there failed lately: come again later.
+    Throttled,
     /// Too many are being checked at once: come again.
     Busy,
 }
@@ -94,7 +94,7 @@ impl Refusal {
         match self {
             Self::Credentials => ReasonCode::BadUserOrPassword,
             Self::NotAuthorized => ReasonCode::NotAuthorized,
-            Self::Banned => ReasonCode::Banned,
+            Self::Throttled => ReasonCode::ConnectionRateExceeded,
             Self::Busy => ReasonCode::ServerBusy,
         }
     }

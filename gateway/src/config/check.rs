@@ -92,6 +92,20 @@ impl Config {
                 "set `credentials = \"FILE\"`; make an entry with `tidegate passwd FILE USER`",
             ),
         );
+        self.check_broker_limits(check);
+        broker.check_listeners(check);
+        check(
+            (1024..=(1 << 20)).contains(&broker.packet_bytes_max.0),
+            Fault::at(
+                "broker.packet_bytes_max",
+                "out of range",
+                "choose 1KiB to 1MiB",
+            ),
+        );
+    }
+
+    fn check_broker_limits(&self, check: &mut impl FnMut(bool, Fault)) {
+        let broker = &self.broker;
         check(
             (100..=3_600_000).contains(&broker.status_interval.0),
             Fault::at(
@@ -108,14 +122,34 @@ impl Config {
                 "choose 1 to 10000",
             ),
         );
-        check(
-            (1024..=(1 << 20)).contains(&broker.packet_bytes_max.0),
-            Fault::at(
-                "broker.packet_bytes_max",
-                "out of range",
-                "choose 1KiB to 1MiB",
+        for (key, most) in [
+            (
+                "broker.connections_per_address_max",
+                broker.connections_per_address_max,
             ),
-        );
+            (
+                "broker.connections_per_user_max",
+                broker.connections_per_user_max,
+            ),
+        ] {
+            check(
+                most.is_none_or(|most| (1..=broker.connections_max).contains(&most)),
+                Fault::at(
+                    key,
+                    "out of range",
+                    "choose 1 to connections_max, or leave it out",
+                ),
+            );
+        }
+        for (key, timeout) in [
+            ("broker.connect_timeout", broker.connect_timeout),
+            ("broker.slow_reader_timeout", broker.slow_reader_timeout),
+        ] {
+            check(
+                (500..=3_600_000).contains(&timeout.0),
+                Fault::at(key, "out of range", "choose 500ms to 1h"),
+            );
+        }
     }
 
     fn check_store(&self, check: &mut impl FnMut(bool, Fault)) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::limits::STATUS_INTERVAL_MS;
+use crate::limits::{CONNECT_TIMEOUT_MS, SLOW_READER_TIMEOUT_MS, STATUS_INTERVAL_MS};
 use crate::mapping::{Form, Mapping, Rule};
 use crate::payload::pointers::{Pointer, Pointers};
 
@@ -14,12 +14,14 @@ mod check;
 mod cleaning;
 pub mod derived;
 pub mod http;
+mod listener;
 pub mod load;
 mod outputs;
 pub mod plan;
 mod settings;
 pub mod units;
 
+pub use listener::{ClientName, Listener, Mode, Place, Protocol, TlsFiles};
 pub use load::{ConfigError, Fault, Source};
 pub use outputs::{LampSettings, WebhookSettings};
 pub use units::{Bytes, Millis};
@@ -78,12 +80,22 @@ pub struct Gateway {
 pub struct Broker {
     /// Address and port.
     pub listen: SocketAddr,
+    /// More ways in.
+    pub listeners: Vec<Listener>,
     /// File of users and devices; without it only `allow_anonymous` lets anyone in.
     pub credentials: Option<PathBuf>,
     /// Lets clients in without a name; only where `listen` is a loopback address.
     pub allow_anonymous: bool,
     /// Connections at once.
     pub connections_max: u16,
+    /// Of these, from one address; all of them if absent.
+    pub connections_per_address_max: Option<u16>,
+    /// Of these, of one user; all of them if absent.
+    pub connections_per_user_max: Option<u16>,
+    /// Longest time from the connection to a CONNECT that is let in.
+    pub connect_timeout: Millis,
+    /// Longest time in which a peer takes no byte of what waits for it.
+    pub slow_reader_timeout: Millis,
     /// Largest MQTT packet.
     pub packet_bytes_max: Bytes,
     /// Sessions kept for clients that are away.
@@ -247,9 +259,14 @@ impl Default for Broker {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            listeners: Vec::new(),
             credentials: None,
             allow_anonymous: false,
             connections_max: 256,
+            connections_per_address_max: None,
+            connections_per_user_max: None,
+            connect_timeout: Millis(CONNECT_TIMEOUT_MS),
+            slow_reader_timeout: Millis(SLOW_READER_TIMEOUT_MS),
             packet_bytes_max: Bytes(64 * 1024),
             sessions_max: 512,
             status_interval: Millis(STATUS_INTERVAL_MS),

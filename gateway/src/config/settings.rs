@@ -19,6 +19,11 @@ impl Config {
     pub fn broker_limits(&self) -> broker::limits::Limits {
         broker::limits::Limits {
             connections_max: self.broker.connections_max,
+            connections_per_user_max: self
+                .broker
+                .connections_per_user_max
+                .unwrap_or(self.broker.connections_max),
+            connect_timeout_ms: self.broker.connect_timeout.0,
             sessions_max: u32::from(self.broker.sessions_max),
             packet_bytes_max: usize::try_from(self.broker.packet_bytes_max.0).unwrap_or(usize::MAX),
             ..broker::limits::Limits::default()

@@ -139,6 +139,31 @@ fn a_condition_that_is_wrong_is_told_with_its_column() {
 }
 
 #[test]
+fn a_listener_that_cannot_work_is_shown_at_its_setting() {
+    let check = |settings: &str, must: &[&str]| {
+        let text =
+            format!("{LEAST}[[broker.listeners]]\nlisten = \"127.0.0.1:8883\"\n{settings}\n");
+        check_refused(&text, must);
+    };
+    check("key = \"k\"", &["both a certificate and its key"]);
+    check("client_ca = \"c\"", &["gateway.toml:9:13", "over TLS only"]);
+    check(
+        "require_client_certificate = true",
+        &["no certificate could be verified"],
+    );
+    check("mode = \"0660\"", &["for Unix sockets"]);
+    check("protocol = \"quic\"", &["websocket"]);
+    check_refused(
+        &format!("{LEAST}[[broker.listeners]]\nlisten = \"0.0.0.0:8883\"\n"),
+        &["gateway.toml:8:10", "allow_anonymous"],
+    );
+    check_refused(
+        &format!("{LEAST}[[broker.listeners]]\nlisten = \"mqtt.sock\"\n"),
+        &["gateway.toml:8:10", "unix:/PATH"],
+    );
+}
+
+#[test]
 fn sensors_with_the_same_condition_share_it() {
     let sensor = "[[sensor]]\ndrop_if = \"value < 0\"\nclean = { fill = \"hold\", unit_flip = [\"kelvin\"] }\n";
     let plan = parse(&(LEAST.to_owned() + sensor + sensor))
@@ -165,4 +190,24 @@ fn a_derived_signal_names_what_it_is_made_of() {
         &text.replace("amps", "power"),
         &["one that is calculated is no input"],
     );
+}
+
+#[test]
+fn limits_of_connections_hold_each_other() {
+    let text = LEAST.replace(
+        "allow_anonymous",
+        "connections_per_user_max = 300\nallow_anonymous",
+    );
+    check_refused(
+        &text,
+        &[
+            "broker.connections_per_user_max",
+            "choose 1 to connections_max",
+        ],
+    );
+    let text = LEAST.replace(
+        "allow_anonymous",
+        "connect_timeout = \"1ms\"\nallow_anonymous",
+    );
+    check_refused(&text, &["broker.connect_timeout", "500ms to 1h"]);
 }

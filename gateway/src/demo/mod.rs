@@ -111,9 +111,9 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let (ready, listening) = oneshot::channel();
         let thread = Builder::new().name("gateway".into()).spawn(move || {
-            let result = start::run(&config, stopped, |address| {
-                // Who waits for the address waits until it is there.
-                let _ = ready.send(address);
+            let result = start::run(&config, stopped, |addresses| {
+                // Who waits for the address waits until it is there; there is always one.
+                let _ = addresses.first().map(|address| ready.send(*address));
             });
             let why = match result {
                 Ok(Exit::Asked) => return None,

@@ -70,6 +70,13 @@ pub enum Event<'a> {
         /// By what it is known if it comes again, if its sender gave it a name.
         delivery: Option<u64>,
     },
+    /// The credentials file has changed.
+    RightsRenewed {
+        /// A connection that is in a session.
+        connection: ConnectionId,
+        /// What it may do now, or why it has to go.
+        rights: Result<Rights, Refusal>,
+    },
     /// A commit is on disk.
     Committed(Box<Commit>),
     /// The disk had no room for a commit.

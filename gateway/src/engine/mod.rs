@@ -35,6 +35,7 @@ use crate::mapping::Mapping;
 use crate::messages::Message;
 use crate::nodes::Nodes;
 use crate::outbox::{OutboxRow, Sequences};
+use crate::refusals::Refusals;
 
 use acks::{Acks, Creditor};
 use commits::Commits;
@@ -70,6 +71,9 @@ pub struct Engine {
     topic: Option<Box<TopicBuffer>>,
     message: Message,
     counters: Counters,
+    refusals: Arc<Refusals>,
+    /// What is wrong with a file that could not be reloaded.
+    fault: Option<String>,
     status_due: Instant,
     random: Pcg64,
 }
@@ -135,6 +139,8 @@ impl Engine {
             topic: None,
             message: Message::default(),
             counters: Counters::default(),
+            refusals: Arc::default(),
+            fault: None,
             status_due: now,
             random: Pcg64::new(u128::from(settings.seed), 0),
             machine: restored.machine,
@@ -158,7 +164,8 @@ impl Engine {
             | Event::Malformed { .. }
             | Event::Drained { .. }
             | Event::Closed { .. }
-            | Event::Authenticated { .. } => self.handle_connection(now, event, out),
+            | Event::Authenticated { .. }
+            | Event::RightsRenewed { .. } => self.handle_connection(now, event, out),
             Event::Posted {
                 request,
                 rights,
@@ -214,7 +221,7 @@ impl Engine {
     #[must_use]
     pub fn accepts(&self, connection: ConnectionId, packet: &[u8]) -> bool {
         self.broker.accepts(connection, packet)
-            && self.commits.has_mutation_room()
+            && self.has_mutation_room()
             && (!is_publish(packet) || (self.commits.has_room() && !self.acks.is_full()))
     }
 
@@ -228,6 +235,12 @@ impl Engine {
     #[must_use]
     pub fn accepts_post(&self) -> bool {
         self.commits.has_mutation_room() && self.commits.has_room() && !self.acks.is_full()
+    }
+
+    /// Whether the gathering commit has room for all that one event may change of the broker's state.
+    #[must_use]
+    pub fn has_mutation_room(&self) -> bool {
+        self.commits.has_mutation_room()
     }
 
     /// Whether the broker's state in memory is no longer the one on disk: the process must start anew.
@@ -287,6 +300,9 @@ impl Engine {
             Event::Closed { connection } => broker.handle_closed(at, connection, port),
             Event::Authenticated { connection, rights } => {
                 broker.handle_authenticated(at, connection, rights, port);
+            }
+            Event::RightsRenewed { connection, rights } => {
+                broker.replace_rights(at, connection, rights, port);
             }
             _ => debug_assert!(false, "the other events are handled elsewhere"),
         });

@@ -1,8 +1,14 @@
 //! What the engine counts, and what it says of itself on `tidegate/<gateway>/status`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use pipeline::Now;
+
+use crate::broker::Counter;
+use crate::refusals::Refusals;
 
 use super::{Engine, Perform};
 use crate::outbox::LANES;
@@ -63,6 +69,10 @@ pub struct Status {
     pub journal_position: u64,
     /// Which life of the store.
     pub epoch: Option<u64>,
+    /// Whom the gateway turned away, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// What is wrong with a file that could not be reloaded: the old one holds until it is mended.
+    pub reload_fault: Option<String>,
 }
 
 impl Engine {
@@ -94,6 +104,37 @@ impl Engine {
             sent: self.forwarder.sent().map(|sequence| sequence.0),
             journal_position: self.commits.next().0,
             epoch: self.forwarder.epoch(),
+            refused: self.refused(),
+            reload_fault: self.fault.clone(),
         }
+    }
+    /// Takes whom the doors turn away into the status.
+    pub fn watch_refusals(&mut self, refusals: Arc<Refusals>) {
+        self.refusals = refusals;
+    }
+
+    /// Takes into the status what is wrong with a file that could not be reloaded; `None`: nothing is.
+    pub fn note_fault(&mut self, fault: Option<String>) {
+        self.fault = fault;
+    }
+
+    /// By the doors, and by the broker: those reasons that happened.
+    fn refused(&self) -> BTreeMap<&'static str, u64> {
+        let broker = self.broker.counters();
+        let of_broker = [
+            Counter::ConnectTimedOut,
+            Counter::UserFull,
+            Counter::SessionsFull,
+            Counter::ForeignClientId,
+            Counter::PublishDenied,
+            Counter::SubscribeDenied,
+            Counter::ReceiveDenied,
+        ];
+        of_broker
+            .into_iter()
+            .map(|counter| (counter.name(), broker.count(counter)))
+            .filter(|(_, count)| *count > 0)
+            .chain(self.refusals.iter())
+            .collect()
     }
 }

@@ -8,7 +8,7 @@ use hyper::http::StatusCode;
 use serde_json::json;
 
 use crate::broker::Refusal;
-use crate::limits::HTTP_RETRY_AFTER_S;
+use crate::limits::{HTTP_RETRY_AFTER_S, HTTP_THROTTLED_RETRY_AFTER_S};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,11 +83,11 @@ impl Answer {
                 "name or password are wrong; send Basic credentials or `Bearer NAME:TOKEN`",
             ),
             Refusal::NotAuthorized => Self::forbidden(),
-            Refusal::Banned => Self::refusal(
+            Refusal::Throttled => Self::refusal(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too many wrong passwords came from this address",
             )
-            .again_after(60),
+            .again_after(HTTP_THROTTLED_RETRY_AFTER_S),
             Refusal::Busy => Self::refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many passwords are being checked",

@@ -110,7 +110,9 @@ impl Desk {
 
     /// Gives an errand a place: its number for the check of the password, and name and password. `None`: it was answered.
     pub fn admit(&mut self, errand: Errand) -> Option<(ConnectionId, Login)> {
-        let Errand { task, login, reply } = errand;
+        let Errand {
+            task, login, reply, ..
+        } = errand;
         let is_long = matches!(&task, Task::Post(post) if lines(post) > HTTP_LINES_MAX);
         let free = self.places.iter().position(|place| place.work.is_none());
         let Some(at) = free.filter(|_| !is_long) else {

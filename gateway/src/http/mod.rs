@@ -17,6 +17,8 @@ pub use metrics::{health, metrics};
 
 use tokio::sync::oneshot;
 
+use crate::transport::Origin;
+
 /// What a request wants of the loop.
 #[derive(Debug)]
 pub struct Errand {
@@ -24,6 +26,8 @@ pub struct Errand {
     pub task: Task,
     /// Who asks.
     pub login: Login,
+    /// Where from, so that guesses are slowed.
+    pub origin: Option<Origin>,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Answer>,
 }

@@ -23,6 +23,7 @@ use crate::limits::{
     HTTP_HEADERS_MAX,
 };
 use crate::run::Incoming;
+use crate::transport::Origin;
 
 /// What the server has to know.
 #[derive(Clone, Debug)]
@@ -88,9 +89,11 @@ impl Drop for Place {
 async fn serve(stream: TcpStream, place: Place) {
     // Answers are small and must not wait for more.
     let _ = stream.set_nodelay(true);
+    let peer = stream.peer_addr();
+    let origin = peer.ok().map(|peer| Origin::from(peer.ip()));
     let service = service_fn(|request| {
         let front = Rc::clone(&place.0);
-        async move { Ok::<_, Infallible>(front.respond(request).await) }
+        async move { Ok::<_, Infallible>(front.respond(request, origin).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -105,9 +108,16 @@ async fn serve(stream: TcpStream, place: Place) {
 }
 
 impl Front {
-    async fn respond(&self, request: Request<Body>) -> Response<Full<Bytes>> {
+    async fn respond(
+        &self,
+        request: Request<Body>,
+        origin: Option<Origin>,
+    ) -> Response<Full<Bytes>> {
         let is_post = request.method() == Method::POST;
-        let answer = self.answer(request).await.unwrap_or_else(|answer| answer);
+        let answer = self
+            .answer(request, origin)
+            .await
+            .unwrap_or_else(|answer| answer);
         let status = answer.status;
         let mut response = answer.into_response();
         if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -118,7 +128,11 @@ impl Front {
         response
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Answer, Answer> {
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        origin: Option<Origin>,
+    ) -> Result<Answer, Answer> {
         let route = request::route(request.method(), request.uri().path())?;
         let login = match route {
             Route::Health => Login::default(),
@@ -129,7 +143,7 @@ impl Front {
             Route::Metrics => Task::Metrics,
             Route::Telemetry(device) => Task::Post(self.read_post(&device, request).await?),
         };
-        self.ask(task, login).await
+        self.ask(task, login, origin).await
     }
 
     async fn read_post(&self, device: &str, request: Request<Body>) -> Result<Post, Answer> {
@@ -146,9 +160,19 @@ impl Front {
     }
 
     /// Asks the loop, and waits for its answer.
-    async fn ask(&self, task: Task, login: Login) -> Result<Answer, Answer> {
+    async fn ask(
+        &self,
+        task: Task,
+        login: Login,
+        origin: Option<Origin>,
+    ) -> Result<Answer, Answer> {
         let (reply, answer) = oneshot::channel();
-        let errand = Errand { task, login, reply };
+        let errand = Errand {
+            task,
+            login,
+            origin,
+            reply,
+        };
         let asked = async {
             let sent = self.events.send(Incoming::Errand(Box::new(errand))).await;
             sent.ok()?;

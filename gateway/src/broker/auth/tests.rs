@@ -178,3 +178,21 @@ fn the_file_is_bounded() {
 fn rights_show_no_more_than_the_user() {
     assert_eq!(format!("{:?}", rights("pump-7")), "Rights(\"pump-7\")");
 }
+
+#[test]
+fn receive_rules_narrow_what_subscriptions_match() {
+    let text = "role auditor\n  subscribe #\n  receive logs/%u/#\n  receive alerts/+\nuser eve x auditor\n";
+    let (_, rights) = Credentials::parse(text)
+        .expect("valid")
+        .find("eve")
+        .map(|(secret, rights)| (secret.to_owned(), rights))
+        .expect("a user");
+    assert!(rights.may_subscribe("c", TopicFilter::parse("#").expect("a filter")));
+    assert!(rights.may_receive("c", "logs/eve/today") && rights.may_receive("c", "alerts/fire"));
+    assert!(!rights.may_receive("c", "logs/anna/today") && !rights.may_receive("c", "sensors/a/b"));
+}
+
+#[test]
+fn a_role_without_receive_rules_gets_what_it_may_subscribe_to() {
+    assert!(rights("pump-7").may_receive("c", "sensors/pump-7/command/stop"));
+}

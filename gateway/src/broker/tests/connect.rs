@@ -308,8 +308,8 @@ const CONNECT_FOLLOWS_5: &[Row<'_>] = &[
         "a open; a > 10 [ 'MQTT' 05 82 003c [ ] 'id' 'stranger' ]; a < 20 [ 00 87 ]; a closed",
     ),
     (
-        "5: someone banned",
-        "a open; a > 10 [ 'MQTT' 05 82 003c [ ] 'id' 'banned' ]; a < 20 [ 00 8a ]; a closed",
+        "5: someone from an address that is slowed",
+        "a open; a > 10 [ 'MQTT' 05 82 003c [ ] 'id' 'slowed' ]; a < 20 [ 00 9f ]; a closed",
     ),
     (
         "5: a crowd",

@@ -353,7 +353,7 @@ impl Stage {
         while let Some((id, user)) = self.tape.asked.pop_front() {
             let decision = match user.as_str() {
                 "bad" => Err(Refusal::Credentials),
-                "banned" => Err(Refusal::Banned),
+                "slowed" => Err(Refusal::Throttled),
                 "crowd" => Err(Refusal::Busy),
                 "stranger" => Err(Refusal::NotAuthorized),
                 user => Ok(credentials

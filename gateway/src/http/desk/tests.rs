@@ -19,7 +19,12 @@ fn post(body: &str, has_lines: bool, key: Option<&str>) -> Task {
 fn admit(desk: &mut Desk, task: Task) -> (Option<ConnectionId>, oneshot::Receiver<Answer>) {
     let (reply, answer) = oneshot::channel();
     let login = Login::default();
-    let admitted = desk.admit(Errand { task, login, reply });
+    let admitted = desk.admit(Errand {
+        task,
+        login,
+        origin: None,
+        reply,
+    });
     (admitted.map(|(connection, _)| connection), answer)
 }
 
@@ -132,7 +137,7 @@ fn who_is_refused_gets_nothing_into_the_engine() {
     for (refusal, status) in [
         (Refusal::Credentials, 401),
         (Refusal::NotAuthorized, 403),
-        (Refusal::Banned, 429),
+        (Refusal::Throttled, 429),
         (Refusal::Busy, 503),
     ] {
         let mut desk = Desk::new(100);
