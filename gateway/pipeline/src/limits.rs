@@ -128,12 +128,19 @@ pub const CHECKPOINT_PART_BYTES_MAX: usize = 2_048;
 
 /// What a sensor of the least kind may take: tumbling windows with lateness need three panes.
 pub const SENSOR_LITE_BYTES_MAX: usize = 1_024;
+/// What one may take that is cleaned, and has 32 panes: five minutes every ten seconds.
+pub const SENSOR_STANDARD_BYTES_MAX: usize = 4_096;
+/// What one may take that is cleaned, and has 160 panes: 39 minutes every fifteen seconds.
+pub const SENSOR_FULL_BYTES_MAX: usize = 16_384;
+
+const fn sensor_bytes(panes: usize) -> usize {
+    size_of::<Sensor>() + panes * size_of::<Pane>() + size_of::<crate::Link>()
+}
 
 const _: () = {
-    assert!(
-        size_of::<Sensor>() + 3 * size_of::<Pane>() + size_of::<crate::Link>()
-            <= SENSOR_LITE_BYTES_MAX
-    );
+    assert!(sensor_bytes(3) <= SENSOR_LITE_BYTES_MAX);
+    assert!(sensor_bytes(32) + size_of::<crate::Gate>() <= SENSOR_STANDARD_BYTES_MAX);
+    assert!(sensor_bytes(160) + size_of::<crate::Gate>() <= SENSOR_FULL_BYTES_MAX);
     assert!(RULES_MAX < u16::MAX as usize);
     assert!(ALERT_BYTES_MAX >= SUMMARY_BYTES_MAX + FRAME_BYTES_MAX);
     assert!(

@@ -191,3 +191,77 @@ proptest! {
         prop_assert_eq!(single, batched);
     }
 }
+
+/// Readings every 400 ms.
+fn evenly(values: &[f64]) -> Vec<(i64, f64)> {
+    (0..).step_by(400).zip(values.iter().copied()).collect()
+}
+
+#[test]
+fn the_corners_are_told_exactly() {
+    for values in [
+        &[7.5][..],
+        &[3.25; 20],
+        &[0.0; 20],
+        &[1e15, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0],
+        &[1e15, 1e15 + 1.0, 1e15 + 2.0, 1e15 + 1.0, 1e15],
+        &[-1e140, 1e140],
+    ] {
+        let readings = evenly(values);
+        check_all(&play(&readings), &readings);
+    }
+}
+
+#[test]
+fn what_comes_after_a_huge_value_has_nothing_of_it() {
+    let readings = evenly(&[1e15, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]);
+    let words = last_word(&play(&readings));
+    let stats = words[&(2000, WindowKind::Tumbling)].stats.unwrap();
+    // 2000, 2400 and 2800 ms: 5, 6 and 7.
+    assert_eq!((stats.mean, stats.m2, stats.n), (6.0, 2.0, 3));
+    assert_eq!((stats.integral, stats.covered_ms), (6.0 * 800.0, 800));
+}
+
+#[test]
+fn a_gap_longer_than_may_be_is_not_covered() {
+    let mut rig = Rig::new(|config| {
+        config.tumbling_ms = Some(10_000);
+        config.gap_ms_max = 2_000;
+    });
+    rig.read(0, 10.0)
+        .read(2000, 20.0)
+        .read(7000, 90.0)
+        .read(8000, 90.0);
+    rig.read(12_000, 0.0).seal(12_000);
+    let summary = rig.events.iter().find_map(|event| match event {
+        Event::Summary(summary) => Some(*summary),
+        _ => None,
+    });
+    let stats = summary.unwrap().stats.unwrap();
+    assert_eq!(
+        (stats.integral, stats.covered_ms),
+        (30_000.0 + 90_000.0, 3000)
+    );
+    assert_eq!(stats.time_weighted_mean(), Some(40.0));
+}
+
+#[test]
+fn the_hour_in_which_clocks_are_set_forward_is_an_hour_like_any() {
+    let mut rig = Rig::new(|config| config.tumbling_ms = Some(3_600_000));
+    // 2026-03-29 00:30, 01:30 and 02:30 UTC: in Berlin 01:30, 03:30 and 04:30.
+    let first = 1_774_744_200_000 - WALL;
+    for nth in 0..3 {
+        let time = first + 3_600_000 * nth;
+        let _ = rig.read_of(time as u64, Some(time), 1.0);
+    }
+    rig.seal(first as u64 + 7_200_000);
+    let starts: Vec<i64> = rig
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Summary(summary) => Some(summary.window.start.0 - WALL - first),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(starts, [-1_800_000, 1_800_000]);
+}
