@@ -156,7 +156,7 @@ impl Item {
 impl Gate {
     /// Takes one reading; what needs to wait no more goes to `out`, oldest first.
     pub(crate) fn offer(&mut self, now: Now, item: Item, config: &Cleaning, out: &mut Released) {
-        let is_behind = self.level.is_some_and(|level| item.time.0 <= level.at)
+        let is_behind = self.level.is_some_and(|level| item.time.0 < level.at)
             || self
                 .held
                 .last()

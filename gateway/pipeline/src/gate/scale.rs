@@ -100,6 +100,8 @@ pub(super) struct Period {
     strange: u8,
 }
 
+/// Quicker sensors are not filled: the way of a message jitters by more, and a burst is no beat.
+const FILLED_MS_MIN: f64 = 20.0;
 /// So many strange steps in a row are a new period.
 const STRANGE_MAX: u8 = 8;
 
@@ -132,7 +134,7 @@ impl Period {
     /// How many readings should have come within a time that is longer than a period and a half.
     pub(super) fn missing(self, step_ms: i64) -> usize {
         let steps = self.steps(step_ms);
-        if steps > 1.5 {
+        if steps > 1.5 && self.ms >= FILLED_MS_MIN {
             (libm::round(steps) as usize).saturating_sub(1)
         } else {
             0

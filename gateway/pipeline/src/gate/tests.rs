@@ -297,3 +297,16 @@ proptest! {
         prop_assert_eq!(sent, left + out.len());
     }
 }
+
+/// Messages without a time of their own get that of their arrival, and several may come in one ms.
+#[test]
+fn readings_of_the_same_ms_are_weighed_like_any() {
+    let config = Cleaning::default();
+    let (mut gate, from) = learned(&config);
+    let mut out = Released::new();
+    for raw in [20.0, 60.0, 20.4] {
+        offer(&mut gate, from, raw, Flags::default(), &config, &mut out);
+    }
+    let told: std::vec::Vec<_> = out.iter().map(|cleaned| tell(cleaned, from)).collect();
+    assert_eq!(told, ["0:20.00", "0:20.00s", "0:20.40"]);
+}
