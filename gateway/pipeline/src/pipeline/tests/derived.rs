@@ -138,7 +138,7 @@ fn a_restart_between_input_and_sample_makes_no_difference() {
     }
     let mut saved = Vec::new();
     rig.pipeline.save(|bytes| saved.extend_from_slice(bytes));
-    rig.pipeline = Box::new(Pipeline::restore(memory(), &saved).unwrap());
+    *rig.pipeline = Pipeline::restore(memory(), &saved).unwrap();
     rig.wait(1).seal(2);
     let power = rig.pipeline.find("pump-1", "power").unwrap();
     assert_eq!(rig.pipeline.status(power).unwrap().value, 460.0);

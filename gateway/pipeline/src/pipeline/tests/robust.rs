@@ -166,7 +166,7 @@ impl Driven {
         assert!(saved.len() <= max);
         let digest = self.rig.pipeline.digest();
         let deadline = self.rig.pipeline.deadline();
-        self.rig.pipeline = Box::new(Pipeline::restore(memory(), &saved).unwrap());
+        *self.rig.pipeline = Pipeline::restore(memory(), &saved).unwrap();
         assert_eq!(self.rig.pipeline.digest(), digest);
         assert_eq!(self.rig.pipeline.deadline(), deadline);
         self
