@@ -5,9 +5,9 @@
 
 use core::fmt::Write;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -18,6 +18,8 @@ pub const CERTIFICATE_ONLY: &str = "certificate";
 /// The secret of nobody, which takes as long to check as a person's.
 pub const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$\
     Tm9ib2R5IGhhcyB0aGlzIHBhc3N3b3JkIGF0IGFsbCE";
+/// Room that is asked for to check a password, blocks of 1 KiB: see [`verify_password`].
+const MEMORY_BLOCKS_MIN: usize = 33 * 1024;
 const SALT_BYTES: usize = 16;
 const TOKEN_BYTES: usize = 32;
 
@@ -52,9 +54,30 @@ pub fn verify(secret: &str, password: &[u8]) -> bool {
             _ => false,
         },
         Some(None) => false,
-        None => PasswordHash::new(secret)
-            .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok()),
+        None => verify_password(secret, password).unwrap_or(false),
     }
+}
+
+/// `None`: the secret is none of argon2's.
+fn verify_password(secret: &str, password: &[u8]) -> Option<bool> {
+    let secret = PasswordHash::new(secret).ok()?;
+    let (salt, expected) = secret.salt.as_ref().zip(secret.hash.as_ref())?;
+    let argon2 = Argon2::new(
+        Algorithm::try_from(secret.algorithm.as_str()).ok()?,
+        Version::try_from(secret.version?).ok()?,
+        Params::try_from(&secret).ok()?,
+    );
+    let blocks = argon2.params().block_count();
+    // glibc's heap keeps blocks of up to 32 MiB once one was freed, and a few passwords would cost 100 MiB for good. What
+    // is larger goes back to the system; pages that are not touched cost nothing.
+    let mut memory = Vec::with_capacity(blocks.max(MEMORY_BLOCKS_MIN));
+    memory.resize(blocks, Block::new());
+    let mut found = [0; Output::MAX_LENGTH];
+    let found = found.get_mut(..expected.len())?;
+    argon2
+        .hash_password_into_with_memory(password, salt, found, &mut memory)
+        .ok()?;
+    Some(Output::new(found).ok()? == *expected)
 }
 
 /// What stands in the credentials file for a person's password.
