@@ -172,7 +172,7 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 /// Buffer of an HTTP connection, which bounds the headers, bytes: twice the least that the library takes.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// Headers must be whole, and the next request of a connection must begin, within this time, ms.
-pub const HTTP_HEADER_TIMEOUT_MS: u64 = 30_000;
+pub const HTTP_HEADER_TIMEOUT_MS: u64 = 15_000;
 /// A body must be whole within this time, ms: 64 KiB over a slow modem.
 pub const HTTP_BODY_TIMEOUT_MS: u64 = 15_000;
 /// Longest wait for the disk, ms; then the sender is told that it is not known.

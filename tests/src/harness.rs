@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use gateway::broker::{Broker, ConnectionId, Peer, Rights};
+use gateway::broker::{Broker, ConnectionId, Peer, ReasonCode, Rights};
 use gateway::clock::Moment;
 use gateway::commit::Commit;
 use gateway::config::{Config, Source};
-use gateway::engine::{Action, Engine, Event, Perform, Restored};
+use gateway::engine::{Action, Engine, Event, Perform, RequestId, Restored};
 use gateway::journal::Position;
 use gateway::machine::Machine;
 use gateway::outbox::{LANES, Sequence};
@@ -48,6 +48,10 @@ pub struct Sink {
     pub disk: Option<Disk>,
     /// Messages that the client got, topic and payload, if they are wanted.
     pub heard: Option<Vec<(String, Vec<u8>)>>,
+    /// Answers to messages that were posted, and what was wrong with them.
+    pub answers: Vec<(u16, ReasonCode)>,
+    /// Reasons of items that were refused.
+    pub faults: Vec<String>,
     /// Rows that were committed.
     pub rows: usize,
     commits: VecDeque<Box<Commit>>,
@@ -70,6 +74,8 @@ impl Perform for Sink {
                     heard.push(read_publish(&parts.concat()));
                 }
             }
+            Action::Fault { error, .. } => self.faults.push(error.reason.clone()),
+            Action::Answer { request, reason } => self.answers.push((request.index, reason)),
             Action::Commit(commit) => {
                 self.rows += commit.rows().len();
                 self.commits.push_back(commit);
@@ -77,8 +83,6 @@ impl Perform for Sink {
             Action::Close { .. }
             | Action::Authenticate { .. }
             | Action::Alert { .. }
-            | Action::Fault { .. }
-            | Action::Answer { .. }
             | Action::Load { .. }
             | Action::Connect
             | Action::Send { .. } => {}
@@ -305,6 +309,26 @@ impl Gateway {
         packet.extend_from_slice(payload);
         let now_ms = self.now_ms;
         self.receive(&packet, now_ms, sink);
+    }
+
+    /// Posts a message as HTTP does, named `delivery` if it has a name, and lets no time pass.
+    pub fn post(
+        &mut self,
+        index: u16,
+        rights: &Rights,
+        message: (&str, &[u8]),
+        delivery: Option<u64>,
+        sink: &mut Sink,
+    ) {
+        let generation = 1;
+        let posted = Event::Posted {
+            request: RequestId { index, generation },
+            rights,
+            topic: message.0,
+            payload: message.1,
+            delivery,
+        };
+        self.tell(posted, sink);
     }
 
     /// Hands a packet to the engine at `now_ms`, and does all that it asks for.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it is wrong")]
 
+use gateway::broker::auth::Credentials;
+use gateway::broker::{ReasonCode, Rights};
 use serde_json::Value;
 use tests::harness::{Gateway, Sink, config, fresh};
 
@@ -130,6 +132,56 @@ fn a_name_with_a_wildcard_is_no_name() {
         &[],
     );
     assert_eq!(site.gateway.engine.status().counters.names_refused, 2);
+}
+
+/// What a client may do that has the rights of `role device` with this rule.
+fn rights(rule: &str) -> Rights {
+    let text = format!("role device\n  publish {rule}\nuser pump secret device\n");
+    let credentials = Credentials::parse(&text).unwrap();
+    credentials.find("pump").unwrap().1
+}
+
+#[test]
+fn a_post_is_answered_once_it_is_durable() {
+    let mut site = Site::new();
+    let Site { gateway, sink } = &mut site;
+    let device = rights("sensors/%u/#");
+    let good: (&str, &[u8]) = ("sensors/pump", br#"{"values":{"t":1}}"#);
+    gateway.post(0, &device, good, None, sink);
+    gateway.post(1, &device, ("sensors/fan", good.1), None, sink);
+    assert_eq!(
+        sink.answers,
+        [(1, ReasonCode::NotAuthorized)],
+        "only what is refused has its answer at once"
+    );
+    gateway.post(2, &device, ("sensors/pump", b"[]"), None, sink);
+    assert_eq!(sink.faults, ["no record of the pack has a value"]);
+    gateway.wait(100, sink);
+    let answers = [
+        (1, ReasonCode::NotAuthorized),
+        (0, ReasonCode::Success),
+        (2, ReasonCode::PayloadFormatInvalid),
+    ];
+    assert_eq!(sink.answers, answers);
+    assert_eq!(gateway.engine.status().counters.readings, 1);
+}
+
+#[test]
+fn a_post_with_a_name_is_taken_once() {
+    let mut site = Site::new();
+    let Site { gateway, sink } = &mut site;
+    let device = rights("sensors/%u/#");
+    for (index, name) in [7, 7, 8].into_iter().enumerate() {
+        let message: (&str, &[u8]) = ("sensors/pump", br#"{"values":{"t":1}}"#);
+        gateway.post(index as u16, &device, message, Some(name), sink);
+        gateway.wait(100, sink);
+    }
+    assert_eq!(
+        sink.answers,
+        [0, 1, 2].map(|index| (index, ReasonCode::Success))
+    );
+    let counters = gateway.engine.status().counters;
+    assert_eq!((counters.readings, counters.redeliveries), (2, 1));
 }
 
 /// A message of Sparkplug: its sequence, and metrics as name, alias and a double (none: null).

@@ -211,3 +211,50 @@ fn limits_of_connections_hold_each_other() {
     );
     check_refused(&text, &["broker.connect_timeout", "500ms to 1h"]);
 }
+
+#[test]
+fn a_mapping_that_cannot_be_is_shown_with_its_reason() {
+    let check = |mapping: &str, key: &str, must: &str| {
+        check_refused(&format!("{LEAST}[[mapping]]\n{mapping}\n"), &[key, must]);
+    };
+    check(
+        "topic = \"tele/{device}\"\nvalues = { t = \"DHT22\" }",
+        "mapping[0].values",
+        "RFC 6901",
+    );
+    check(
+        "topic = \"tele/{device}\"\nvalue = \"/t\"",
+        "mapping[0].topic",
+        "give `value` where the topic has {signal}",
+    );
+    check(
+        "topic = \"senml/+\"\nform = \"senml\"\ntime = \"/t\"",
+        "mapping[0].form",
+        "plain JSON",
+    );
+    check(
+        "topic = \"plant/#\"\nform = \"sparkplug\"",
+        "mapping[0].topic",
+        "spBv1.0/#",
+    );
+    check(
+        "topic = \"a/{device}\"\nform = \"cbor\"",
+        "mapping[0].form",
+        "`senml`",
+    );
+}
+
+#[test]
+fn http_is_off_unless_it_has_an_address_and_a_topic_that_is_mapped() {
+    assert_eq!(parse(LEAST).expect("valid").http.listen, None);
+    let with = |setting: &str| format!("{LEAST}[http]\n{setting}\n");
+    parse(&with("listen = \"127.0.0.1:8080\"")).expect("valid");
+    check_refused(
+        &with("listen = \"0.0.0.0:8080\""),
+        &["http.listen", "could post"],
+    );
+    for topic in ["sensors/{device}/t", "sensors/x", "elsewhere/{device}"] {
+        let text = with(&format!("listen = \"127.0.0.1:8080\"\ntopic = \"{topic}\""));
+        check_refused(&text, &["http.topic", "no [[mapping]] finds a device"]);
+    }
+}
