@@ -73,7 +73,8 @@ class GoldenTest(unittest.TestCase):
         self.check("gap", [batch.Gap("telemetry", "thinned", 1000, 1099, 500_000)])
 
     def test_every_golden_file_is_read(self):
-        files = sorted(GOLDEN.glob("*.bin"))
+        # Reports come from devices and do not go to Kafka.
+        files = sorted(path for path in GOLDEN.glob("*.bin") if not path.name.startswith("report-"))
         self.assertGreaterEqual(len(files), 5)
         for path in files:
             self.assertTrue(batch.decode(path.read_bytes()).items, path)
