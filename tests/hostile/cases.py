@@ -8,7 +8,7 @@ that looks for itself.
 import struct
 from typing import Callable, NamedTuple, Optional, Union
 
-from raw import PUBCOMP, PUBREL, V5, V311, Raw, connect_packet, packet, properties, text, varint
+from raw import PINGRESP, PUBCOMP, PUBREL, V5, V311, Raw, Will, connect_packet, packet, properties, text, varint
 
 CLOSED = "closed"
 Answer = Union[int, str, None, Callable[[Raw], object]]
@@ -65,6 +65,8 @@ CASES = [
     Case("will flags without a will", connect(flags=0x0A), CLOSED, 0x81, False),
     Case("client id that is not UTF-8", connect(client_id=b"\xff\xfe"), CLOSED, 0x81, False),
     Case("client id with a NUL", connect(client_id=b"a\x00b"), CLOSED, 0x81, False),
+    Case("user name that is not UTF-8", connect(flags=0x82, rest=text(b"\xff")), CLOSED, 0x81, False),
+    Case("user property that is not UTF-8", connect(listed=b"\x07\x26\x00\x01\xff\x00\x01v"), None, 0x81, False),
     Case("client id of 2 KB", connect(client_id=b"x" * 2048), 2, 0x85, False),
     Case("no client id, and a session to keep", connect(flags=0, client_id=b""), 2, 0, False),
     Case("no client id", connect(client_id=b""), 0, 0, False),
@@ -95,22 +97,26 @@ CASES = [
     Case("alias 0", publish(b"t", listed={0x23: 0}), None, 0x94),
     Case("alias above the maximum", publish(b"t", listed={0x23: 60_000}), None, 0x94),
     Case("alias that was never set", publish(b"", listed={0x23: 1}), None, 0x82),
+    Case("content type that is not UTF-8", publish(b"t", listed={0x03: b"\xc3"}), None, 0x81),
     Case("response topic with #", publish(b"t", listed={0x08: b"a/#"}), None, 0x82),
     Case("subscription identifier from a client", publish(b"t", listed={0x0B: 1}), None, 0x81),
     Case("SUBSCRIBE with packet id 0", subscribe(text("t") + b"\x00", number=b"\x00\x00"), CLOSED, 0x82),
     Case("SUBSCRIBE without a filter", subscribe(), CLOSED, 0x82),
+    Case("SUBSCRIBE of what is not UTF-8", subscribe(text(b"\xff") + b"\x00"), CLOSED, 0x81),
     Case("SUBSCRIBE with wrong flags", subscribe(text("t") + b"\x00", first=0x80), CLOSED, 0x81),
     Case("SUBSCRIBE with QoS 3", subscribe(text("t") + b"\x03"), CLOSED, 0x82),
     Case("SUBSCRIBE with reserved bits", subscribe(text("t") + b"\xc0"), CLOSED, 0x81),
     Case("retain handling 3", subscribe(text("t") + b"\x30"), CLOSED, 0x82),
     Case("No Local in a group", subscribe(text("$share/g/t") + b"\x04"), CLOSED, 0x82),
     Case("UNSUBSCRIBE without a filter", subscribe(first=0xA2), CLOSED, 0x82),
+    Case("UNSUBSCRIBE of what is not UTF-8", subscribe(text(b"\xff"), first=0xA2), CLOSED, 0x81),
     Case("UNSUBSCRIBE with wrong flags", subscribe(text("t"), first=0xA0), CLOSED, 0x81),
     Case("PUBREL with wrong flags", plain(packet(0x60, b"\x00\x01")), CLOSED, 0x81),
     Case("PINGREQ with a body", plain(b"\xc0\x01\x00"), CLOSED, 0x81),
     Case("a packet kind that does not exist", plain(b"\x00\x00"), CLOSED, 0x81),
     Case("a CONNACK from a client", plain(b"\x20\x02\x00\x00"), CLOSED, 0x82),
     Case("AUTH", plain(b"\xf0\x00"), CLOSED, 0x82),
+    Case("DISCONNECT with flags", plain(b"\xe1\x00"), CLOSED, 0x81),
     Case("DISCONNECT with a body", plain(b"\xe0\x01\x77"), CLOSED, 0x81),
 ]
 
@@ -154,7 +160,24 @@ def check_pieces(client: Raw) -> object:
     return found == list(range(60)) or found
 
 
+def check_ping(client: Raw) -> object:
+    client.send(packet(0xC0))
+    return client.wait(PINGRESP) is not None
+
+
+def check_kept_will(client: Raw) -> object:
+    port = client.socket.getpeername()[1]
+    with Raw(port, client.version) as dying:
+        dying.connect("dying", will=Will("wills/kept", b"gone", 1, True))
+    client.subscribe(("wills/kept", 1))
+    found = client.gather(1)
+    client.publish("wills/kept", b"", 1, True)
+    return [message.payload for message in found] == [b"gone"] or found
+
+
 GENTLE = [
+    ("PINGREQ is answered", check_ping),
+    ("a will that is retained", check_kept_will),
     ("filters that are none", check_filters),
     ("acknowledgements of nothing", check_unknown_ids),
     ("topics such as 温度/1", check_other_alphabets),

@@ -167,6 +167,7 @@ impl Broker {
     ) {
         self.counters.add(Counter::ConnectRefused);
         let client = self.client(index);
+        // No words that make it larger than the client takes [MQTT-3.2.2-19].
         let text = if client.packet_bytes_max < 160 {
             ""
         } else {

@@ -64,7 +64,8 @@ impl Broker {
         self.send_copy(index, outgoing.content, &copy, out);
     }
 
-    /// Puts a QoS 1/2 copy into the session, and sends it at once if nothing stands before it.
+    /// Puts a QoS 1/2 copy into the session, and sends it at once if nothing stands before it: messages keep their order
+    /// `[MQTT-4.6.0-5]`, on every topic `[MQTT-4.6.0-6]`.
     fn enqueue(
         &mut self,
         now: Instant,

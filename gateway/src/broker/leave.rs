@@ -138,6 +138,7 @@ impl Broker {
     ) {
         let client = self.client(index);
         if client.is_connected() && client.version == Version::V5 {
+            // No words that make it larger than the client takes [MQTT-3.14.2-3].
             let text = if client.packet_bytes_max < 160 {
                 ""
             } else {

@@ -57,7 +57,8 @@ impl Broker {
         inbound
     }
 
-    /// True if the packet would be taken now, false if [`Broker::handle_packet`] would say [`Inbound::Busy`].
+    /// True if the packet would be taken now; false if [`Broker::handle_packet`] would say [`Inbound::Busy`], or might but for
+    /// what is malformed in the packet.
     pub fn accepts(&self, connection: ConnectionId, packet: &[u8]) -> bool {
         let Some(index) = self.find_client(connection) else {
             return true;
