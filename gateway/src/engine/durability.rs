@@ -15,6 +15,7 @@ impl Engine {
             Some(Due::Again(commit)) => out.perform(Action::Commit(commit)),
             Some(Due::New(mut commit)) => {
                 self.acks.cover();
+                self.held.cover();
                 self.committing = Committing {
                     sealed: self.machine.sealed(),
                     epoch: commit.epoch.is_some(),
@@ -52,6 +53,23 @@ impl Engine {
         }
     }
 
+    /// Sends what waited for the disk, if there is nothing more to wait for.
+    pub(super) fn send_settled<P: Perform>(&mut self, out: &mut P) {
+        if self.commits.is_settled() {
+            self.held.cover();
+            self.send_covered(out);
+        }
+    }
+
+    fn send_covered<P: Perform>(&mut self, out: &mut P) {
+        self.held.release_covered(|to, packet| {
+            out.perform(Action::Transmit {
+                to,
+                parts: &[packet],
+            });
+        });
+    }
+
     fn acknowledge<P: Perform>(&mut self, now: Now, ack: Ack, out: &mut P) {
         let Ack { to, reason } = ack;
         match to {
@@ -70,6 +88,7 @@ impl Engine {
     ) {
         self.counters.commits += 1;
         self.commits.handle_committed(commit);
+        self.send_covered(out);
         while let Some(ack) = self.acks.pop_covered() {
             self.acknowledge(now, ack, out);
         }

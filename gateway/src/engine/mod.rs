@@ -11,6 +11,7 @@ mod event;
 mod acks;
 mod commits;
 mod durability;
+mod held;
 mod forwarding;
 mod intake;
 mod oversize;
@@ -40,6 +41,7 @@ use crate::refusals::Refusals;
 use acks::{Acks, Creditor};
 use commits::Commits;
 pub use event::{Action, Event, Perform, RequestId};
+use held::Held;
 pub use intake::POST_CLIENT_ID;
 use outlet::{Outlet, Port};
 use oversize::Oversize;
@@ -60,6 +62,7 @@ pub struct Engine {
     machine: Machine,
     commits: Commits,
     acks: Acks,
+    held: Held,
     checkpoints: Checkpoints,
     forwarder: Forwarder,
     /// What the commit at the disk makes durable beside the journal.
@@ -123,6 +126,7 @@ impl Engine {
                 settings.mutation_step,
             ),
             acks: Acks::new(),
+            held: Held::default(),
             checkpoints: Checkpoints {
                 // A journal without a checkpoint would be replayed under whatever plan the config has by then.
                 due: if restored.is_fresh {
@@ -196,6 +200,7 @@ impl Engine {
             Event::Timeout => {}
         }
         self.bury_nodes(now, out);
+        self.send_settled(out);
         self.proceed(now, out);
     }
 
@@ -297,7 +302,10 @@ impl Engine {
             Event::Drained { connection, bytes } => {
                 broker.handle_drained(at, connection, bytes, port)
             }
-            Event::Closed { connection } => broker.handle_closed(at, connection, port),
+            Event::Closed { connection } => {
+                let _unsent = port.held.close(connection);
+                broker.handle_closed(at, connection, port);
+            }
             Event::Authenticated { connection, rights } => {
                 broker.handle_authenticated(at, connection, rights, port);
             }
@@ -320,6 +328,7 @@ impl Engine {
             out,
             commits: &mut self.commits,
             nodes: &mut self.nodes,
+            held: &mut self.held,
             now,
         };
         match self
@@ -380,6 +389,7 @@ impl Engine {
                 out,
                 commits: &mut self.commits,
                 nodes: &mut self.nodes,
+                held: &mut self.held,
                 now,
             },
             broker: &mut self.broker,

@@ -4,6 +4,7 @@ use pipeline::Now;
 use wire::{Alert, SensorName, Summary};
 
 use super::commits::Commits;
+use super::held::Held;
 use super::{Action, Engine, Perform};
 use crate::broker::{
     Broker, ConnectionId, Credentials, Mutation, Outbound, Publish, Qos, ReasonCode,
@@ -37,6 +38,7 @@ impl Engine {
             out,
             commits: &mut self.commits,
             nodes: &mut self.nodes,
+            held: &mut self.held,
             now,
         };
         let routed = self.broker.route(now.instant, publish, &mut port);
@@ -54,6 +56,7 @@ impl Engine {
             out,
             commits: &mut self.commits,
             nodes: &mut self.nodes,
+            held: &mut self.held,
             now,
         };
         self.broker.publish(
@@ -78,6 +81,7 @@ impl Engine {
                 out,
                 commits: &mut self.commits,
                 nodes: &mut self.nodes,
+                held: &mut self.held,
                 now,
             },
         );
@@ -89,15 +93,22 @@ pub(super) struct Port<'a, P> {
     pub(super) out: &'a mut P,
     pub(super) commits: &'a mut Commits,
     pub(super) nodes: &'a mut Nodes,
+    pub(super) held: &'a mut Held,
     pub(super) now: Now,
 }
 
 impl<P: Perform> Outbound for Port<'_, P> {
     fn transmit(&mut self, to: ConnectionId, parts: &[&[u8]]) {
-        self.out.perform(Action::Transmit { to, parts });
+        if !self.held.keep(to, parts) {
+            self.out.perform(Action::Transmit { to, parts });
+        }
     }
 
     fn close(&mut self, connection: ConnectionId) {
+        if let Some(last) = self.held.close(connection) {
+            let (to, parts) = (connection, &[last.as_slice()]);
+            self.out.perform(Action::Transmit { to, parts });
+        }
         self.out.perform(Action::Close { connection });
     }
 
