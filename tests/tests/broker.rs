@@ -1,6 +1,11 @@
 //! Which normative statements of MQTT have something that shows them, by `tests/broker/clauses.txt`: the words of that file are
 //! held against the conversation table of the broker, its code, and the programs that drive the process.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test ends where a file of its own tree is missing"
+)]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
