@@ -6,7 +6,7 @@
     reason = "a test ends where a file of its own tree is missing"
 )]
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
