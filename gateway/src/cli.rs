@@ -85,6 +85,9 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Adds, lists, rotates and removes devices and their tokens; a gateway that runs follows.
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Adds or changes a user of the broker; the password is read from standard input.
     Passwd {
         /// The credentials file; made if it does not exist.
@@ -124,6 +127,53 @@ pub enum Bench {
         #[arg(long, default_value_t = 10.0)]
         card_tb: f64,
     },
+}
+
+/// The verbs of `tidegate device`.
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// Adds a device and prints its token, once.
+    Add {
+        /// Its name.
+        device: String,
+        /// What it may do: a role of the file; a new file has `device` and `operator`.
+        #[arg(long, default_value = "device")]
+        role: String,
+        /// The file.
+        #[command(flatten)]
+        file: CredentialsFile,
+    },
+    /// Takes a device out; its sessions are closed.
+    Rm {
+        /// Its name.
+        device: String,
+        /// The file.
+        #[command(flatten)]
+        file: CredentialsFile,
+    },
+    /// Lists names, roles, and by what each proves itself.
+    List(CredentialsFile),
+    /// Gives a device a new token and prints it, once; the old one is void at once.
+    Rotate {
+        /// Its name.
+        device: String,
+        /// The file.
+        #[command(flatten)]
+        file: CredentialsFile,
+    },
+}
+
+/// Which credentials.
+#[derive(Debug, Args)]
+pub struct CredentialsFile {
+    /// The credentials file; made if it does not exist.
+    #[arg(
+        long,
+        short,
+        env = "TIDEGATE_CREDENTIALS",
+        default_value = "/etc/tidegate/credentials.toml"
+    )]
+    pub file: PathBuf,
 }
 
 /// The verbs of `tidegate queue`.

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use gateway::bill::Bill;
-use gateway::cli::{Arguments, Bench, Command, EXIT_CONFIG, QueueCommand, StoreCommand};
+use gateway::cli::{
+    Arguments, Bench, Command, DeviceCommand, EXIT_CONFIG, QueueCommand, StoreCommand,
+};
 use gateway::config::Config;
 use gateway::run::Exit;
 use gateway::{bench, demo, passwd, queue, recover, start};
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Command::Bench { bench } => measure(&bench),
         Command::Queue { command } => look_into_queue(&command),
         Command::Store { command } => look_after_store(&command),
+        Command::Device(command) => device(command),
         Command::Passwd {
             file,
             user,
@@ -54,6 +57,15 @@ fn run(path: &Path, verbose: u8) -> anyhow::Result<ExitCode> {
     match exit {
         Exit::Asked => Ok(ExitCode::SUCCESS),
         other => Err(other.into()),
+    }
+}
+
+fn device(command: DeviceCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        DeviceCommand::Add { device, role, file } => passwd::add_device(&file.file, &device, &role),
+        DeviceCommand::Rm { device, file } => passwd::remove_device(&file.file, &device),
+        DeviceCommand::List(file) => passwd::list_devices(&file.file),
+        DeviceCommand::Rotate { device, file } => passwd::rotate_device(&file.file, &device),
     }
 }
 

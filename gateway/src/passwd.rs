@@ -1,8 +1,8 @@
-//! `tidegate passwd`: adds or changes a user in the credentials file.
+//! `tidegate passwd` and `tidegate device`: who stands in the credentials file. A gateway that runs sees the change by itself.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::secrets;
 /// What a new file begins with.
 const NEW_FILE: &str = "\
 # Who may do what. What no rule allows is denied. %u stands for the user's name, %c for the client id.
-# Add users with `tidegate passwd FILE USER [--token] [--role ROLE]`.
+# Add people with `tidegate passwd FILE USER [--role ROLE]`, devices with `tidegate device add NAME`.
 role device
   publish   sensors/%u/#
 role operator
@@ -32,20 +32,14 @@ pub fn run(file: &Path, user: &str, role: &str, token: bool) -> anyhow::Result<E
         is_name(user),
         "`{user}` is no name: use 1 to 64 of A-Z a-z 0-9 . _ -"
     );
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => NEW_FILE.to_owned(),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
-    };
+    let text = read(file)?;
     let (shown, secret) = if token {
         let (token, secret) = secrets::new_token()?;
         (Some(token), secret)
     } else {
         (None, secrets::hash_password(&read_password()?)?)
     };
-    let text = with_user(&text, user, role, &secret);
-    Credentials::parse(&text).with_context(|| format!("{} would not be valid", file.display()))?;
-    replace(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    write(file, &with_user(&text, user, role, &secret))?;
     match shown {
         Some(token) => println!("{token}"),
         None => eprintln!("{user} may come in as {role}"),
@@ -53,15 +47,121 @@ pub fn run(file: &Path, user: &str, role: &str, token: bool) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn with_user(text: &str, user: &str, role: &str, secret: &str) -> String {
-    let is_users = |line: &str| {
-        let mut words = line.split_whitespace();
-        words.next() == Some("user") && words.next() == Some(user)
+/// Adds a device, and prints its token: this is the only time that it is seen.
+///
+/// # Errors
+/// The name is none or is taken, the role is not in the file, or the file cannot be written.
+pub fn add_device(file: &Path, device: &str, role: &str) -> anyhow::Result<ExitCode> {
+    ensure!(
+        is_name(device),
+        "`{device}` is no name: use 1 to 64 of A-Z a-z 0-9 . _ -"
+    );
+    let text = read(file)?;
+    ensure!(
+        find(&text, device).is_none(),
+        "`{device}` is there already; `tidegate device rotate {device}` gives it a new token"
+    );
+    print_new_token(file, &text, device, role)
+}
+
+/// Gives a device a new token, and prints it. The old one is void: a session that came in by it is closed.
+///
+/// # Errors
+/// There is no such device, it is a person, or the file cannot be written.
+pub fn rotate_device(file: &Path, device: &str) -> anyhow::Result<ExitCode> {
+    let text = read(file)?;
+    let Some([_, secret, role]) = find(&text, device) else {
+        bail!("there is no `{device}` in {}", file.display());
     };
-    let mut lines: Vec<&str> = text.lines().filter(|line| !is_users(line)).collect();
-    let line = format!("user {user} {secret} {role}");
-    lines.push(&line);
-    lines.join("\n") + "\n"
+    ensure!(
+        proof(secret) != PASSWORD,
+        "`{device}` has a password; change it with `tidegate passwd`"
+    );
+    print_new_token(file, &text, device, role)
+}
+
+/// Takes a device or a user out. Its sessions are closed.
+///
+/// # Errors
+/// There is none of this name, or the file cannot be written.
+pub fn remove_device(file: &Path, device: &str) -> anyhow::Result<ExitCode> {
+    let text = read(file)?;
+    ensure!(
+        find(&text, device).is_some(),
+        "there is no `{device}` in {}",
+        file.display()
+    );
+    write(file, &without_user(&text, device))?;
+    eprintln!("{device} is out");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints who is in the file: name, role, and how it proves itself.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn list_devices(file: &Path) -> anyhow::Result<ExitCode> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    for [name, secret, role] in text.lines().filter_map(user) {
+        println!("{name:<32} {role:<16} {}", proof(secret));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_new_token(file: &Path, text: &str, device: &str, role: &str) -> anyhow::Result<ExitCode> {
+    let (token, secret) = secrets::new_token()?;
+    write(file, &with_user(text, device, role, &secret))?;
+    println!("{token}");
+    Ok(ExitCode::SUCCESS)
+}
+
+const PASSWORD: &str = "password";
+
+/// By what the owner of this secret proves itself.
+fn proof(secret: &str) -> &'static str {
+    if secret == secrets::CERTIFICATE_ONLY {
+        "certificate"
+    } else if secrets::is_slow(secret) {
+        PASSWORD
+    } else {
+        "token"
+    }
+}
+
+/// Name, secret and role of a line that is a user's.
+fn user(line: &str) -> Option<[&str; 3]> {
+    let mut words = line.split_whitespace();
+    (words.next() == Some("user")).then_some(())?;
+    Some([words.next()?, words.next()?, words.next()?])
+}
+
+fn find<'t>(text: &'t str, name: &str) -> Option<[&'t str; 3]> {
+    text.lines().filter_map(user).find(|user| user[0] == name)
+}
+
+fn without_user(text: &str, name: &str) -> String {
+    let others = text
+        .lines()
+        .filter(|line| user(line).is_none_or(|user| user[0] != name));
+    others.fold(String::new(), |text, line| text + line + "\n")
+}
+
+fn with_user(text: &str, user: &str, role: &str, secret: &str) -> String {
+    without_user(text, user) + &format!("user {user} {secret} {role}\n")
+}
+
+/// The file's text, or that of a new one.
+fn read(file: &Path) -> anyhow::Result<String> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(NEW_FILE.to_owned()),
+        read => read.with_context(|| format!("cannot read {}", file.display())),
+    }
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    Credentials::parse(text).with_context(|| format!("{} would not be valid", file.display()))?;
+    replace(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn read_password() -> anyhow::Result<Vec<u8>> {
@@ -79,8 +179,12 @@ fn read_password() -> anyhow::Result<Vec<u8>> {
     Ok(password.as_bytes().to_vec())
 }
 
-/// Writes beside the file and renames, so that a reader sees the old file or the new one.
+/// Writes beside the file and renames, so that a reader sees the old file or the new one. Owner and mode stay; a new file
+/// is for its owner alone.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
+    // What a link points to is replaced, not the link.
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let before = fs::metadata(&file).ok();
     let beside = file.with_extension("new");
     let mut new = fs::OpenOptions::new()
         .write(true)
@@ -88,9 +192,13 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&beside)?;
+    if let Some(before) = before {
+        chown(&beside, Some(before.uid()), Some(before.gid()))?;
+        new.set_permissions(before.permissions())?;
+    }
     new.write_all(text.as_bytes())?;
     new.sync_all()?;
-    fs::rename(&beside, file)
+    fs::rename(&beside, &file)
 }
 
 fn is_name(user: &str) -> bool {
@@ -127,5 +235,40 @@ mod tests {
     fn a_role_that_is_not_there_is_refused() {
         let text = with_user(NEW_FILE, "pump-7", "nobody", "x");
         assert!(Credentials::parse(&text).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("credentials");
+        add_device(&file, "pump-7", "device").expect("added");
+        let mode = || fs::metadata(&file).expect("there").mode() & 0o777;
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("set");
+        add_device(&file, "pump-8", "device").expect("added");
+        assert_eq!(mode(), 0o640);
+    }
+
+    #[test]
+    fn a_device_comes_gets_another_token_and_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("credentials");
+        let secret = || {
+            let text = fs::read_to_string(&file).expect("read");
+            find(&text, "pump-7").map(|[_, secret, _]| secret.to_owned())
+        };
+        assert!(rotate_device(&file, "pump-7").is_err());
+        add_device(&file, "pump-7", "device").expect("added");
+        assert!(
+            add_device(&file, "pump-7", "device").is_err(),
+            "it is there"
+        );
+        assert!(add_device(&file, "pump 8", "device").is_err(), "no name");
+        let first = secret().expect("there");
+        rotate_device(&file, "pump-7").expect("rotated");
+        assert!(secret().is_some_and(|second| second != first));
+        remove_device(&file, "pump-7").expect("removed");
+        assert!(secret().is_none() && remove_device(&file, "pump-7").is_err());
     }
 }
