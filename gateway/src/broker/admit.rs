@@ -59,7 +59,10 @@ impl Broker {
                 self.client_mut(index).rights = Some(rights);
                 self.prune_subscriptions(self.client(index).session, out);
             }
-            Err(refusal) => self.refuse(now, index, refusal.reason(), "", out),
+            Err(refusal) => {
+                let text = "the user or its secret is no longer in the credentials file";
+                self.refuse(now, index, refusal.reason(), text, out);
+            }
         }
     }
 
