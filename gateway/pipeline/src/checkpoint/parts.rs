@@ -69,19 +69,20 @@ impl<'a> PartReader<'a> {
         Ok(value)
     }
 
-    fn read_all<T: DeserializeOwned, const N: usize, L: LenType>(
+    /// Reads items into their place: a plan is large, and no stack holds many of it.
+    fn fill<T: DeserializeOwned, const N: usize, L: LenType>(
         &mut self,
+        items: &mut Vec<T, N, L>,
         count: usize,
         part: &'static str,
-    ) -> Result<Vec<T, N, L>, RestoreError> {
-        let mut items = Vec::new();
+    ) -> Result<(), RestoreError> {
         for _ in 0..count {
             let item = self.read(part)?;
             items
                 .push(item)
                 .map_err(|_| RestoreError::Malformed(part))?;
         }
-        Ok(items)
+        Ok(())
     }
 
     pub(super) fn read_plan(
@@ -89,22 +90,15 @@ impl<'a> PartReader<'a> {
         head: &Head,
         panes_each: usize,
     ) -> Result<Plan, RestoreError> {
-        let conditions = self.read_all(head.conditions.into(), "conditions")?;
-        let derived = self.read_all(head.derived.into(), "derived")?;
-        let rules = self.read_all(head.rules.into(), "rules")?;
-        let (gateway, batch, defaults) = (
-            head.gateway.clone(),
-            head.batch.clone(),
-            head.defaults.clone(),
-        );
-        let plan = Plan {
-            gateway,
-            batch,
-            conditions,
-            derived,
-            defaults,
-            rules,
+        let mut plan = Plan {
+            gateway: head.gateway.clone(),
+            batch: head.batch.clone(),
+            defaults: head.defaults.clone(),
+            ..Plan::default()
         };
+        self.fill(&mut plan.conditions, head.conditions.into(), "conditions")?;
+        self.fill(&mut plan.derived, head.derived.into(), "derived")?;
+        self.fill(&mut plan.rules, head.rules.into(), "rules")?;
         let must = "be for as many panes per sensor as the checkpoint's plan needs";
         check_room(plan.panes_min() as usize, panes_each, "panes").map_err(|_| {
             RestoreError::Memory(Misfit {
