@@ -29,6 +29,18 @@ pub(super) struct Message<'p> {
 }
 
 impl Engine {
+    /// Name of the box.
+    #[must_use]
+    pub fn gateway(&self) -> &str {
+        &self.settings.gateway
+    }
+
+    /// Whether a message that is posted can be taken now.
+    #[must_use]
+    pub fn accepts_post(&self) -> bool {
+        self.commits.has_mutation_room() && self.commits.has_room() && !self.acks.is_full()
+    }
+
     /// A client's message: subscribers first, then the journal, then the acknowledgement is owed.
     pub(super) fn take<P: Perform>(&mut self, now: Now, publish: &Publish<'_>, out: &mut P) {
         let message = Message {

@@ -230,18 +230,6 @@ impl Engine {
             && (!is_publish(packet) || (self.commits.has_room() && !self.acks.is_full()))
     }
 
-    /// Name of the box.
-    #[must_use]
-    pub fn gateway(&self) -> &str {
-        &self.settings.gateway
-    }
-
-    /// Whether a message that is posted can be taken now.
-    #[must_use]
-    pub fn accepts_post(&self) -> bool {
-        self.commits.has_mutation_room() && self.commits.has_room() && !self.acks.is_full()
-    }
-
     /// Whether the gathering commit has room for all that one event may change of the broker's state.
     #[must_use]
     pub fn has_mutation_room(&self) -> bool {
