@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-pub(crate) use harass::{Harass, Misconduct};
+pub(crate) use harass::{Harass, Misconduct, TlsDoor};
 pub(crate) use judge::{Basis, Marks, Plots, Scenario, Score};
 
 use sensor_sim::dialect::Dialect;

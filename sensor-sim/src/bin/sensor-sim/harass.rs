@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use sensor_sim::limits::HARASS_S_MAX;
 use serde_json::json;
@@ -19,8 +19,10 @@ use crate::publish::{read_password, resolve};
 use attack::Attack;
 use probe::{Citizen, Seen};
 use raw::Answers;
+use tls::Door;
 
 mod raw;
+mod tls;
 mod mutation;
 mod attack;
 mod probe;
@@ -53,10 +55,23 @@ pub(crate) fn harass(options: &Harass) -> Result<u8> {
         password: password.clone(),
         patience: options.patience,
     };
+    let door = match (&options.tls, options.kind) {
+        (Some(tls), Misconduct::ExpiredCertificate) => Some(Door::new(tls)?),
+        (None, Misconduct::ExpiredCertificate) => bail!(
+            "expired-certificate needs --tls-target, --tls-ca, --tls-certificate and --tls-key"
+        ),
+        _ => None,
+    };
+    ensure!(
+        door.as_ref()
+            .is_none_or(|door| door.address.ip() == target.ip()),
+        "--tls-target is another machine than --target"
+    );
     let lasts_us = u64::try_from(options.duration.as_micros())?;
     let attack = || Attack {
         kind: options.kind,
         target,
+        door,
         topic: options.topic.clone(),
         username: options.username.clone(),
         password: password.clone(),

@@ -31,6 +31,26 @@ pub(crate) enum Misconduct {
     WillStorm,
     /// Tries passwords.
     WrongPassword,
+    /// Comes by TLS with a client certificate whose time is over, and sends a CONNECT all the same.
+    ExpiredCertificate,
+}
+
+/// The broker's TLS door, for expired-certificate.
+#[derive(Clone, Debug, Args)]
+#[group(requires_all = ["tls_target", "tls_ca", "tls_certificate", "tls_key"])]
+pub(crate) struct TlsDoor {
+    /// Where the broker takes TLS: on the machine of --target, where the good citizen stays.
+    #[arg(long, required = false, value_name = "HOST:PORT")]
+    pub tls_target: String,
+    /// Who signed the broker's certificate, PEM.
+    #[arg(long, required = false, value_name = "FILE")]
+    pub tls_ca: PathBuf,
+    /// The certificate that is shown, PEM.
+    #[arg(long, required = false, value_name = "FILE")]
+    pub tls_certificate: PathBuf,
+    /// Its key, PEM.
+    #[arg(long, required = false, value_name = "FILE")]
+    pub tls_key: PathBuf,
 }
 
 /// Options of `harass`.
@@ -69,6 +89,9 @@ pub(crate) struct Harass {
     /// File with the password of that user.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// The broker's TLS door.
+    #[command(flatten)]
+    pub tls: Option<TlsDoor>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

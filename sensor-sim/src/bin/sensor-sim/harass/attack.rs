@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout_at};
 
 use super::mutation;
 use super::raw::{Answer, Answers, Raw, note};
+use super::tls::Door;
 use crate::cli::Misconduct;
 use crate::client::packet::{self, Connect, Will};
 use crate::clock::Clock;
@@ -32,6 +33,8 @@ const RETAINED_BYTES: usize = 1024;
 pub(crate) struct Attack {
     pub(crate) kind: Misconduct,
     pub(crate) target: SocketAddr,
+    /// For those who come by TLS.
+    pub(crate) door: Option<Door>,
     pub(crate) topic: String,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Vec<u8>>,
@@ -51,7 +54,8 @@ impl Attack {
     /// One bad citizen after the other, until all is done or time is up.
     pub(crate) async fn work(self: Rc<Self>) {
         while let Some((first, count)) = self.next() {
-            let Some(raw) = Raw::open(self.target, &self.answers).await else {
+            let address = self.door.as_ref().map_or(self.target, |door| door.address);
+            let Some(raw) = Raw::open(address, &self.answers).await else {
                 sleep(SHORT_TIME).await;
                 continue;
             };
@@ -96,6 +100,7 @@ impl Attack {
                     .await
             }
             Misconduct::WrongPassword => self.guess(&mut raw, first).await,
+            Misconduct::ExpiredCertificate => self.show_certificate(&mut raw, first).await,
         };
     }
 
@@ -233,6 +238,14 @@ impl Attack {
             }
         }
         last
+    }
+
+    async fn show_certificate(&self, raw: &mut Raw, number: u64) -> Answer {
+        let Some(door) = &self.door else {
+            return Answer::Closed;
+        };
+        let connect = self.connect(number, None, None);
+        door.knock(raw, &connect, ANSWER_TIME, &self.answers).await
     }
 
     async fn guess(&self, raw: &mut Raw, number: u64) -> Answer {

@@ -104,6 +104,22 @@ impl Raw {
         answer
     }
 
+    /// Bytes as they come, at most for `wait`; `None` and a count if none do.
+    pub(crate) async fn receive(&mut self, wait: Duration) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; READ_BYTES];
+        let name = match timeout(wait, self.stream.read(&mut buffer)).await {
+            Ok(Ok(0)) => "connection closed",
+            Ok(Ok(len)) => {
+                buffer.truncate(len);
+                return Some(buffer);
+            }
+            Ok(Err(error)) => name_of(&error),
+            Err(_) => "silence",
+        };
+        note(&self.answers, name);
+        None
+    }
+
     async fn read(&mut self) -> (Answer, &'static str) {
         loop {
             match packet::read(&self.unread) {
