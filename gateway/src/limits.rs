@@ -101,7 +101,8 @@ pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// What rustls may hold for a socket that takes no bytes.
 pub const TLS_OUTBOUND_BYTES_MAX: usize = 16 * 1024;
-/// A TLS session at its worst, bytes: its state, a record being received, what waits for the socket.
+/// A TLS session at its worst, bytes: its state, a record being received, what waits for the socket. An idle one was
+/// measured at 7.4 KiB over plain TCP.
 pub const TLS_SESSION_BYTES: usize = TLS_OUTBOUND_BYTES_MAX + 24 * 1024;
 /// Largest opening request of a WebSocket, bytes: browsers send cookies.
 pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
