@@ -9,6 +9,22 @@ use crate::commit::Commit;
 use crate::outbox::Lane;
 
 impl Engine {
+    /// Ends: clients are told, and what gathers goes to the disk with a checkpoint. It is there once
+    /// [`is_settled`](Self::is_settled); the caller takes nothing more until then but what the store says.
+    pub fn stop<P: Perform>(&mut self, out: &mut P) {
+        let now = self.timeline.now();
+        self.with_port(now, out, |broker, port| broker.handle_shutdown(port));
+        self.commits.hurry();
+        self.checkpoints.due = now.instant;
+        self.proceed(now, out);
+    }
+
+    /// Whether all that was taken is durable.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.commits.is_settled()
+    }
+
     /// Commits what is due, and goes on forwarding.
     pub(super) fn proceed<P: Perform>(&mut self, now: Now, out: &mut P) {
         match self.commits.take_due(now.instant) {

@@ -264,22 +264,6 @@ impl Engine {
         self.proceed(now, out);
     }
 
-    /// Ends: clients are told, and what gathers goes to the disk with a checkpoint. It is there once
-    /// [`is_settled`](Self::is_settled); the caller takes nothing more until then but what the store says.
-    pub fn stop<P: Perform>(&mut self, out: &mut P) {
-        let now = self.timeline.now();
-        self.with_port(now, out, |broker, port| broker.handle_shutdown(port));
-        self.commits.hurry();
-        self.checkpoints.due = now.instant;
-        self.proceed(now, out);
-    }
-
-    /// Whether all that was taken is durable.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.commits.is_settled()
-    }
-
     fn handle_connection<P: Perform>(&mut self, now: Now, event: Event<'_>, out: &mut P) {
         let at = now.instant;
         self.with_port(now, out, |broker, port| match event {
