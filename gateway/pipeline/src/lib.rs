@@ -42,6 +42,7 @@ mod checkpoint;
 pub mod expression;
 pub mod config;
 pub mod counters;
+pub mod detect;
 pub mod glob;
 pub mod limits;
 

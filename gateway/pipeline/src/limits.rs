@@ -48,6 +48,8 @@ pub const EXPRESSION_DEPTH_MAX: usize = 17;
 pub const INPUTS_MAX: usize = 4;
 /// Most units that a sensor's values may come in beside their own.
 pub const FLIPS_MAX: usize = 4;
+/// Signals of a device that are judged together: a large machine's; more are as good as unknown.
+pub const TOGETHER_MAX: usize = 24;
 /// Most panes of a sensor: an hour in hops of 15 s.
 pub const PANES_MAX: usize = 256;
 /// Longest window, in ms: a week. The time it covers fits 32 bits.

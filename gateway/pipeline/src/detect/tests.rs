@@ -1,0 +1,151 @@
+use super::*;
+use proptest::prelude::*;
+use rand_like::Noise;
+
+/// Noise from a seed.
+mod rand_like {
+    pub(super) struct Noise(pub(super) u64);
+
+    impl Noise {
+        /// About normal, with deviation one.
+        pub(super) fn next(&mut self) -> f64 {
+            (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+        }
+
+        fn uniform(&mut self) -> f64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 11) as f64 / (1u64 << 53) as f64
+        }
+    }
+}
+
+const FIVE_MINUTES_MS: i64 = 300_000;
+const DAY: usize = 288;
+
+fn daily(nth: usize, noise: &mut Noise) -> f64 {
+    20.0 + 5.0 * (nth as f64 * core::f64::consts::TAU / DAY as f64).sin() + 0.2 * noise.next()
+}
+
+/// The readings at which the two kinds raise an alarm.
+fn alarms(value: impl Fn(usize, f64) -> f64) -> [std::vec::Vec<usize>; 2] {
+    let (mut noise, mut full, mut lite) = (
+        Noise(7),
+        Detector::<FULL_BLOCKS>::default(),
+        Lite::default(),
+    );
+    let mut alarms = [std::vec::Vec::new(), std::vec::Vec::new()];
+    for nth in 0..14 * DAY {
+        let time = Timestamp(nth as i64 * FIVE_MINUTES_MS);
+        let value = value(nth, daily(nth, &mut noise));
+        let findings = [full.push(time, value, 1.0), lite.push(time, value, 1.0)];
+        for (alarms, finding) in alarms.iter_mut().zip(findings) {
+            if finding.is_alarm {
+                alarms.push(nth);
+            }
+        }
+    }
+    alarms
+}
+
+#[test]
+fn a_day_as_any_other_is_no_alarm() {
+    let [full, _] = alarms(|_, value| value);
+    assert!(full.len() <= 1, "{full:?}");
+}
+
+#[test]
+fn a_level_that_moves_is_an_alarm_soon() {
+    let moved = 10 * DAY;
+    for alarms in alarms(|nth, value| if nth >= moved { value + 12.0 } else { value }) {
+        assert!(
+            alarms.iter().any(|nth| (moved..moved + 36).contains(nth)),
+            "{alarms:?}"
+        );
+    }
+}
+
+/// Each value is one of every day, and so is their average, but no day goes up and down so often.
+#[test]
+fn a_shape_that_is_new_within_the_range_is_an_alarm() {
+    let shaken = 10 * DAY..11 * DAY;
+    let shake = |nth: usize| {
+        if (nth / 6).is_multiple_of(2) {
+            16.0
+        } else {
+            24.0
+        }
+    };
+    let [full, _] = alarms(|nth, value| {
+        if shaken.contains(&nth) {
+            shake(nth)
+        } else {
+            value
+        }
+    });
+    assert!(full.iter().any(|nth| shaken.contains(nth)), "{full:?}");
+}
+
+#[test]
+fn a_constant_is_never_an_alarm() {
+    assert_eq!(alarms(|_, _| 21.5), [const { std::vec::Vec::new() }; 2]);
+}
+
+/// A sensor does not get calmer or keener by its unit: binary scaling is exact, and so are the alarms.
+#[test]
+fn another_unit_makes_no_difference() {
+    let in_one = alarms(|nth, value| if nth >= 3_000 { value + 9.0 } else { value });
+    let in_other = alarms(|nth, value| {
+        if nth >= 3_000 {
+            (value + 9.0) * 1024.0
+        } else {
+            value * 1024.0
+        }
+    });
+    assert_eq!(in_one, in_other);
+}
+
+proptest! {
+    #[test]
+    fn any_readings_are_taken_without_panic(readings in proptest::collection::vec((any::<i64>(), -1e140..1e140), 0..400)) {
+        let (mut detector, mut lite) = (Detector::<16>::default(), Lite::default());
+        for (time, value) in readings {
+            let finding = detector.push(Timestamp(time), value, 1.0);
+            prop_assert!(finding.score.is_finite() && finding.limit.is_finite());
+            prop_assert!(lite.push(Timestamp(time), value, 1.0).score.is_finite());
+        }
+        prop_assert!(detector.is_sound() && lite.is_sound());
+    }
+
+    #[test]
+    fn nobody_looks_ahead(values in proptest::collection::vec(-50.0..50.0, 1..300), more in -50.0..50.0) {
+        let run = |values: &[f64]| -> std::vec::Vec<Finding> {
+            let mut detector = Detector::<16>::default();
+            values.iter().enumerate().map(|(nth, value)| detector.push(Timestamp(nth as i64 * 1000), *value, 1.0)).collect()
+        };
+        let mut longer = values.clone();
+        longer.push(more);
+        prop_assert_eq!(&run(&values)[..], &run(&longer)[..values.len()]);
+    }
+}
+
+/// Two signals at rest; then both move by one deviation, which neither alone would tell.
+#[test]
+fn signals_that_move_together_depart() {
+    let (mut noise, mut chart) = (Noise(3), Together::new(Course::STEADY));
+    let mut scores = [0.0f64; 2];
+    for nth in 0..900 {
+        let moved = f64::from(u8::from(nth >= 800));
+        let row = [
+            noise.next() + moved * 2.0,
+            50.0 + noise.next() - moved * 2.0,
+            noise.next(),
+            7.0,
+        ];
+        let most = &mut scores[usize::from(nth >= 800)];
+        *most = most.max(chart.push(&row).score());
+    }
+    assert!(scores[0] < 1.0 && scores[1] > 1.5, "{scores:?}");
+}
