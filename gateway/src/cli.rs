@@ -106,6 +106,18 @@ pub enum Command {
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
+    /// How early and how rightly the detectors tell of faults, by the rules of public benchmarks.
+    Accuracy {
+        /// Folder with nab, skab, wsn, telemetry and cmapss, or some of them.
+        #[arg(long, env = "TIDEGATE_DATA")]
+        data: PathBuf,
+        /// Folder for the score of each row as CSV, in the form of the benchmarks' own scorers.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Folder for a drawing of each file as SVG.
+        #[arg(long)]
+        plots: Option<PathBuf>,
+    },
     /// How near to the truth the values come that are cleaned of known faults.
     Cleaning {
         /// Folder with clean/*.csv: healthy series, `timestamp,value`.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use gateway::bench::accuracy::Outlets;
 use gateway::bill::Bill;
 use gateway::cli::{
     Arguments, Bench, Command, DeviceCommand, EXIT_CONFIG, QueueCommand, StoreCommand,
@@ -109,6 +110,13 @@ fn replay(path: &Path) -> anyhow::Result<ExitCode> {
 
 fn measure(bench: &Bench) -> anyhow::Result<ExitCode> {
     match bench {
+        Bench::Accuracy { data, out, plots } => {
+            let outlets = Outlets {
+                scores: out.as_deref(),
+                plots: plots.as_deref(),
+            };
+            print!("{}", bench::accuracy::run(data, outlets)?);
+        }
         Bench::Cleaning { data } => println!("{}", bench::cleaning::run(data)?),
         Bench::Device {
             config,

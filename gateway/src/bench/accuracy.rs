@@ -1,0 +1,158 @@
+//! `tidegate bench accuracy`: the detectors on public data with labels, by the published rules, beside published detectors and
+//! beside baselines that read no value.
+//!
+//! One set of numbers holds for all files, and nothing of a file is known before it is read: neither its range nor its length.
+
+mod cost;
+mod engines;
+mod events;
+mod nab;
+mod numenta;
+mod plot;
+mod series;
+mod skab;
+mod valves;
+
+use core::fmt::{self, Write};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why there is nothing to tell.
+#[derive(Debug, thiserror::Error)]
+pub enum AccuracyError {
+    /// The folder, or a file in it.
+    #[error(
+        "{path} cannot be read: {source}; give the folder that holds nab, skab, cmapss, wsn and telemetry"
+    )]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A result.
+    #[error("{path} cannot be written: {source}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line without a time.
+    #[error("{path}:{line} does not begin with a time such as `2014-04-01 12:00:00`")]
+    Line {
+        /// Of which file.
+        path: PathBuf,
+        /// Which one, from 1.
+        line: usize,
+    },
+    /// Labels that belong to no row.
+    #[error("{path}: {what}")]
+    Labels {
+        /// Of which file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl AccuracyError {
+    fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Where results go, beside the report.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outlets<'a> {
+    /// Folder for the scores of each row, as CSV.
+    pub scores: Option<&'a Path>,
+    /// Folder for a drawing of each file, as SVG.
+    pub plots: Option<&'a Path>,
+}
+
+impl Outlets<'_> {
+    /// Writes the scores of a file as `timestamp,anomaly_score`, which the benchmarks' scorers read. 1 is an alarm.
+    fn write_scores<'s>(
+        &self,
+        file: &str,
+        rows: impl Iterator<Item = (&'s str, f64)>,
+    ) -> Result<(), AccuracyError> {
+        let Some(folder) = self.scores else {
+            return Ok(());
+        };
+        let mut text = "timestamp,anomaly_score\n".to_owned();
+        for (stamp, score) in rows {
+            // Writing into a string cannot fail.
+            let _ = writeln!(text, "{stamp},{score:.6}");
+        }
+        write(&folder.join(file), &text)
+    }
+
+    fn write_plot(&self, file: &str, page: impl FnOnce() -> String) -> Result<(), AccuracyError> {
+        self.plots.map_or(Ok(()), |folder| {
+            write(&folder.join(file).with_extension("svg"), &page())
+        })
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), AccuracyError> {
+    let folder = path.parent().unwrap_or(path);
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, text));
+    written.map_err(|source| AccuracyError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A score of a row as a benchmark reads it: 1 for an alarm, less than a half otherwise.
+fn told(score: f64, limit: f64, is_alarm: bool) -> f64 {
+    if is_alarm {
+        1.0
+    } else {
+        0.49 * (score / limit).clamp(0.0, 1.0)
+    }
+}
+
+/// All parts, as text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report(String);
+
+/// Measures on each data set that `data` holds.
+///
+/// # Errors
+/// [`AccuracyError`] if a file can't be read or a result not be written.
+pub fn run(data: &Path, outlets: Outlets<'_>) -> Result<Report, AccuracyError> {
+    let mut text = String::new();
+    for (folder, measure) in [
+        (
+            "nab",
+            numenta::run as fn(&Path, Outlets<'_>) -> Result<String, AccuracyError>,
+        ),
+        ("skab", valves::run),
+        ("wsn", events::run),
+        ("telemetry", events::run),
+        ("cmapss", engines::run),
+    ] {
+        let folder = data.join(folder);
+        if folder.is_dir() {
+            text += &measure(&folder, outlets)?;
+            text.push('\n');
+        }
+    }
+    text += &cost::run();
+    Ok(Report(text))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
