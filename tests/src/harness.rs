@@ -32,6 +32,8 @@ rolling = { window = "20s", every = "10s" }
 [[sensor]]
 signal = "t"
 range = [-50.0, 150.0]
+drop_if = "value == 96"
+clean = { wait = "1s" }
 [[sensor.alerts]]
 name = "hot"
 above = 1000.0
