@@ -14,6 +14,7 @@ mod pace;
 mod shapes;
 mod tail;
 mod together;
+mod trend;
 mod watch;
 
 use self::chart::{Chart, Day};
@@ -21,6 +22,7 @@ use self::pace::Pace;
 use self::shapes::Shapes;
 use self::tail::Tail;
 pub use self::together::{Course, Departure, Together};
+pub use self::trend::{Crossing, Trend};
 use self::watch::Watch;
 use serde::{Deserialize, Serialize};
 use wire::Timestamp;

@@ -149,3 +149,40 @@ fn signals_that_move_together_depart() {
     }
     assert!(scores[0] < 1.0 && scores[1] > 1.5, "{scores:?}");
 }
+
+/// A tank that fills by one in ten minutes and has noise: 90 is 20 above, so it is reached in 200 minutes.
+#[test]
+fn a_trend_tells_when_it_crosses() {
+    let (mut noise, mut trend) = (Noise(5), Trend::new(7_200_000.0));
+    let mut push = |trend: &mut Trend, minute: i64, value: f64| {
+        trend.push(Timestamp(minute * 60_000), value + 0.3 * noise.next());
+    };
+    for minute in 0..500 {
+        push(&mut trend, minute, 20.0 + minute as f64 / 10.0);
+    }
+    let crossing = trend.crossing(90.0, 86_400_000.0).unwrap();
+    let (in_min, give_min) = (crossing.in_ms / 60_000.0, crossing.give_ms / 60_000.0);
+    assert!((170.0..300.0).contains(&in_min), "{crossing:?}");
+    assert!(give_min > 0.0 && give_min < 120.0, "{crossing:?}");
+    assert_eq!(
+        trend.crossing(90.0, 3_600_000.0),
+        None,
+        "not within an hour"
+    );
+    assert_eq!(
+        trend.crossing(10.0, 86_400_000.0),
+        None,
+        "it goes away from there"
+    );
+}
+
+#[test]
+fn what_stands_still_crosses_nothing() {
+    let (mut noise, mut trend) = (Noise(9), Trend::new(7_200_000.0));
+    for minute in 0..2_000 {
+        trend.push(Timestamp(minute * 60_000), 20.0 + noise.next());
+        if minute > 300 {
+            assert_eq!(trend.crossing(60.0, 14_400_000.0), None, "at {minute}");
+        }
+    }
+}

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use pipeline::detect::{Course, Together};
+use pipeline::detect::{Course, Crossing, Together, Trend};
+use wire::Timestamp;
 
 use super::{AccuracyError, Outlets};
 
@@ -15,6 +16,14 @@ const CYCLES_IN_A_ROW: usize = 3;
 const PREMATURE_CYCLES: usize = 125;
 /// A warning that is later leaves no time to act.
 const LATE_CYCLES: usize = 10;
+/// How many cycles a trend remembers.
+const TREND_CYCLES: f64 = 30.0;
+/// The departure whose time is foretold.
+const CROSSED: f64 = 2.0;
+/// Cycles before it at which the trend is asked.
+const LEFT: [usize; 4] = [5, 10, 20, 30];
+/// A crossing that is further away is not told.
+const AHEAD_CYCLES: f64 = 200.0;
 /// Columns before the sensors: unit, cycle, three settings.
 const LEADING_COLUMNS: usize = 5;
 
@@ -51,6 +60,7 @@ pub(super) fn run(folder: &Path, outlets: Outlets<'_>) -> Result<String, Accurac
     write_line(&mut text, "calendar, at cycle 120", &after(120));
     write_line(&mut text, "calendar, at cycle 150", &after(150));
     write_line(&mut text, "always alarm", &after(31));
+    text += &predict(&sizes);
     Ok(text)
 }
 
@@ -92,6 +102,59 @@ fn lead(sizes: &[f64]) -> Option<usize> {
         .windows(CYCLES_IN_A_ROW)
         .position(|row| row.iter().all(|size| *size >= 1.0))?;
     Some(sizes.len() - (at + CYCLES_IN_A_ROW))
+}
+
+/// The trend of the departure's logarithm is asked, some cycles before, when the departure will be twice the limit.
+fn predict(sizes: &[Vec<f64>]) -> String {
+    let (mut asked, mut answers) = (0, Vec::new());
+    for sizes in sizes {
+        let Some(crossed) = sizes.iter().position(|size| *size >= CROSSED) else {
+            continue;
+        };
+        let mut trend = Trend::new(TREND_CYCLES);
+        for (cycle, size) in sizes[..crossed]
+            .iter()
+            .enumerate()
+            .filter(|(_, size)| **size > 0.0)
+        {
+            trend.push(Timestamp(cycle as i64), size.ln());
+            let left = crossed - cycle;
+            if LEFT.contains(&left) {
+                asked += 1;
+                let crossing = trend.crossing(CROSSED.ln(), AHEAD_CYCLES);
+                answers.extend(crossing.map(|crossing| (left, crossing)));
+            }
+        }
+    }
+    let is_within = |(left, crossing): &&(usize, Crossing)| {
+        (crossing.in_ms - *left as f64).abs() <= crossing.give_ms
+    };
+    let within = answers.iter().filter(is_within).count();
+    let mut text = format!(
+        "trend: twice the limit foretold {} of {asked} times, right within its give or take {} times;",
+        answers.len(),
+        within
+    );
+    for left in LEFT {
+        let of = answers.iter().filter(|(at, _)| *at == left);
+        let (count, error, give) =
+            of.fold((0usize, 0.0, 0.0), |(count, error, give), (_, crossing)| {
+                (
+                    count + 1,
+                    error + (crossing.in_ms - left as f64).abs(),
+                    give + crossing.give_ms,
+                )
+            });
+        let share = 1.0 / count.max(1) as f64;
+        let _ = write!(
+            text,
+            "\n  {left} cycles before: {count} engines, wrong by {:.1}, give or take {:.1}",
+            error * share,
+            give * share
+        );
+    }
+    text.push('\n');
+    text
 }
 
 fn write_line(text: &mut String, name: &str, leads: &[Option<usize>]) {
