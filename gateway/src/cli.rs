@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::controller;
 use crate::outbox::Lane;
 use crate::queue::{self, Format};
 
@@ -18,6 +19,10 @@ pub struct Arguments {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it is parsed once"
+)]
 pub enum Command {
     /// Runs the gateway (what systemd runs).
     Run {
@@ -29,6 +34,9 @@ pub enum Command {
             default_value = "/etc/tidegate/gateway.toml"
         )]
         config: PathBuf,
+        /// Sets a key over all layers, as KEY=VALUE.
+        #[arg(long)]
+        set: Vec<String>,
         /// Logs more; twice: everything.
         #[arg(long, short, action = clap::ArgAction::Count)]
         verbose: u8,
@@ -43,6 +51,9 @@ pub enum Command {
             default_value = "/etc/tidegate/gateway.toml"
         )]
         config: PathBuf,
+        /// Sets a key over all layers, as KEY=VALUE.
+        #[arg(long)]
+        set: Vec<String>,
     },
     /// Shows the whole job on this machine: sensors, faults, alerts, an outage, exactly once.
     Demo {
@@ -88,6 +99,18 @@ pub enum Command {
     /// Adds, lists, rotates and removes devices and their tokens; a gateway that runs follows.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Shows the config that holds.
+    Config {
+        /// What of it.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Signs config for a fleet of gateways, rolls it out, and shows what they say. Runs on a laptop.
+    Fleet {
+        /// What to do.
+        #[command(subcommand)]
+        command: controller::FleetCommand,
+    },
     /// Adds or changes a user of the broker; the password is read from standard input.
     Passwd {
         /// The credentials file; made if it does not exist.
@@ -242,6 +265,28 @@ fn parse_lane(name: &str) -> Result<Lane, String> {
         .into_iter()
         .find(|lane| queue::name_of(*lane) == name)
         .ok_or_else(|| "there are alerts, gaps, aggregates and telemetry".to_owned())
+}
+
+/// What of the config is shown.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every key with its value, under the layers that are good.
+    Show {
+        /// Config file.
+        #[arg(
+            long,
+            short,
+            env = "TIDEGATE_CONFIG",
+            default_value = "/etc/tidegate/gateway.toml"
+        )]
+        config: PathBuf,
+        /// Sets a key over all layers, as KEY=VALUE.
+        #[arg(long)]
+        set: Vec<String>,
+        /// Says of each value where it comes from.
+        #[arg(long)]
+        origin: bool,
+    },
 }
 
 /// Exit code of a config that cannot be used (sysexits.h, `EX_CONFIG`).

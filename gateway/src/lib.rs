@@ -42,6 +42,8 @@ pub mod demo;
 pub mod recover;
 pub mod store;
 pub mod uplink;
+pub mod remote;
+pub mod controller;
 pub mod bill;
 pub mod bench;
 pub mod clock;

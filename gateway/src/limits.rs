@@ -139,6 +139,8 @@ pub const ARRIVALS_MAX: usize = 64;
 pub const EVENTS_MAX: usize = 1024;
 /// Reports of the threads that wait: each thread works on one thing at a time, and passwords are few.
 pub const REPORTS_MAX: usize = 64;
+/// Overrides by a technician that wait for the agent: he has two hands.
+pub const OVERRIDES_MAX: usize = 8;
 /// Events that the engine takes in one turn before it lets the connections write.
 pub const EVENTS_PER_TURN_MAX: usize = 128;
 

@@ -9,19 +9,28 @@ use clap::Parser;
 use gateway::bench::accuracy::Outlets;
 use gateway::bill::Bill;
 use gateway::cli::{
-    Arguments, Bench, Command, DeviceCommand, EXIT_CONFIG, QueueCommand, StoreCommand,
+    Arguments, Bench, Command, ConfigCommand, DeviceCommand, EXIT_CONFIG, QueueCommand,
+    StoreCommand,
 };
-use gateway::config::Config;
+use gateway::config::{Config, ConfigError, Layers};
+use gateway::fleet::slots::Stack;
+use gateway::remote::Stored;
 use gateway::run::Exit;
-use gateway::{bench, demo, passwd, queue, recover, start};
+use gateway::{bench, controller, demo, passwd, queue, recover, start};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
-        Command::Run { config, verbose } => run(&config, verbose),
-        Command::Check { config } => check(&config),
+        Command::Run {
+            config,
+            set,
+            verbose,
+        } => run(&config, &set, verbose),
+        Command::Check { config, set } => check(&config, &set),
+        Command::Config { command } => show_config(&command),
+        Command::Fleet { command } => controller::run(&command).map_err(Into::into),
         Command::Demo {
             forever,
             seconds,
@@ -45,13 +54,13 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(path: &Path, verbose: u8) -> anyhow::Result<ExitCode> {
+fn run(path: &Path, set: &[String], verbose: u8) -> anyhow::Result<ExitCode> {
     log(verbose);
-    let Some(config) = read(path) else {
+    let Some((layers, config)) = read_layers(path, set) else {
         return Ok(ExitCode::from(EXIT_CONFIG));
     };
     eprintln!("{}", Bill::new(&config));
-    let exit = start::run(&config, stop_on_signal()?, |addresses| {
+    let exit = start::run_in_fleet(&layers, &config, stop_on_signal()?, |addresses| {
         tracing::info!(?addresses, gateway = config.gateway.id, "listening");
     })
     .context("cannot start")?;
@@ -70,8 +79,8 @@ fn device(command: DeviceCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn check(path: &Path) -> anyhow::Result<ExitCode> {
-    let Some(config) = read(path) else {
+fn check(path: &Path, set: &[String]) -> anyhow::Result<ExitCode> {
+    let Some((_, config)) = read_layers(path, set) else {
         return Ok(ExitCode::from(EXIT_CONFIG));
     };
     println!("{} is valid\n{}", path.display(), Bill::new(&config));
@@ -173,6 +182,38 @@ fn look_after_store(command: &StoreCommand) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show_config(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
+    let ConfigCommand::Show {
+        config: path,
+        set,
+        origin,
+    } = command;
+    let Some((layers, config)) = read_layers(path, set) else {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    };
+    let stored = Stored::read(&config)?;
+    let stack = stored.map_or_else(Stack::default, |stored| stored.stack(&config));
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for it in layers.origins(&stack)? {
+        match origin {
+            true => writeln!(out, "{} = {}  # {}", it.key, it.value, it.from)?,
+            false => writeln!(out, "{} = {}", it.key, it.value)?,
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The layers of this box and the config that they give, or its faults on standard error.
+fn read_layers(path: &Path, set: &[String]) -> Option<(Layers, Config)> {
+    let read = || {
+        let layers = Layers::read(path, std::env::vars(), set)?;
+        let config = layers.config(&Stack::default())?;
+        Ok::<_, ConfigError>((layers, config))
+    };
+    read().map_err(|error| eprintln!("{error}")).ok()
 }
 
 /// The config, or its faults on standard error.

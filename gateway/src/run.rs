@@ -14,10 +14,12 @@ use crate::broker::auth::Credentials;
 use crate::broker::{self, ConnectionId};
 use crate::buffers::ReceiveBuffer;
 use crate::clock::Clock;
+use crate::config::{Config, Kafka};
 use crate::engine::{Engine, Event};
 use crate::forward::Failure;
 use crate::http::Errand;
 use crate::limits::{EVENTS_PER_TURN_MAX, STOP_MS_MAX};
+use crate::remote::{self, Remote};
 use crate::shell::Shell;
 use crate::store::{self, StoreError};
 use crate::supervisor::Supervisor;
@@ -64,8 +66,8 @@ pub enum Report {
     },
     /// The store is done with something.
     Store(store::Reply),
-    /// The uplink is done with something.
-    Uplink(uplink::Reply),
+    /// The uplink of this number is done with something.
+    Uplink(u32, uplink::Reply),
 }
 
 /// Why the gateway stopped.
@@ -85,12 +87,16 @@ pub enum Exit {
     ThreadEnded(&'static str),
 }
 
+mod agent;
+
 /// From where the loop hears what happens.
 pub struct Inputs {
     /// Peers that have come through a door.
     pub arrivals: mpsc::Receiver<Arrival>,
     /// What the connections say.
     pub incoming: mpsc::Receiver<Incoming>,
+    /// Where threads that are started later report.
+    pub reporter: mpsc::Sender<Report>,
     /// What the threads say.
     pub reports: mpsc::Receiver<Report>,
     /// When it is to end.
@@ -104,6 +110,9 @@ pub struct Loop {
     clock: Clock,
     inputs: Inputs,
     supervisor: Supervisor,
+    remote: Option<Remote>,
+    swap: Option<Box<Config>>,
+    kafka: Option<Kafka>,
 }
 
 impl Loop {
@@ -116,6 +125,9 @@ impl Loop {
             clock,
             inputs,
             supervisor: Supervisor::of_environment(),
+            remote: None,
+            swap: None,
+            kafka: None,
         }
     }
 
@@ -158,10 +170,12 @@ impl Loop {
 
     /// Waits for an event, and handles it with those that came meanwhile.
     async fn turn(&mut self) -> Result<(), Exit> {
+        let look_ms = self.remote.as_ref().map(Remote::deadline_ms);
         let deadlines = [
             self.engine.deadline_ms(),
             self.shell.deadline_ms(),
             self.supervisor.deadline_ms(),
+            look_ms,
         ];
         let deadline = deadlines
             .into_iter()
@@ -173,6 +187,7 @@ impl Loop {
             Some(report) = self.inputs.reports.recv() => Next::Report(report),
             Some(incoming) = self.inputs.incoming.recv() => Next::Incoming(incoming),
             Some(arrival) = self.inputs.arrivals.recv() => Next::Arrival(arrival),
+            Some(told) = agent::told(&mut self.remote) => Next::Remote(told),
             () = until(deadline) => Next::Timeout,
             _ = self.inputs.stop.wait_for(|stop| *stop) => Next::Stop,
         };
@@ -180,6 +195,7 @@ impl Loop {
             Next::Report(report) => self.handle_report(report)?,
             Next::Incoming(incoming) => self.handle(incoming),
             Next::Arrival(arrival) => self.open(arrival),
+            Next::Remote(told) => self.tell_agent(told),
             Next::Timeout => self.tell(Event::Timeout),
             Next::Stop => return Err(Exit::Asked),
         }
@@ -199,6 +215,7 @@ impl Loop {
         self.decide();
         self.serve_desk();
         self.renew_rights();
+        self.serve_agent();
         if self.engine.is_overflowed() {
             Err(Exit::Overflow)
         } else {
@@ -237,7 +254,12 @@ impl Loop {
             Report::Credentials(credentials) => self.shell.renew(*credentials),
             Report::Reloaded { fault } => self.engine.note_fault(fault),
             Report::Store(reply) => self.handle_store(reply)?,
-            Report::Uplink(reply) => self.handle_uplink(reply),
+            Report::Uplink(number, reply) => {
+                // An answer of an uplink that was replaced is nobody's.
+                if number == self.shell.uplink_number() {
+                    self.handle_uplink(reply);
+                }
+            }
         }
         Ok(())
     }
@@ -356,6 +378,7 @@ impl Loop {
 
 /// What woke the loop.
 enum Next {
+    Remote(remote::Incoming),
     Report(Report),
     Incoming(Incoming),
     Arrival(Arrival),

@@ -11,12 +11,14 @@ use crate::buffers::ReceiveBuffer;
 use crate::connection::{Common, Connection, Line};
 use crate::engine::{Action, Perform};
 use crate::http::{Desk, Errand};
-use crate::limits::{TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
+use crate::limits::{OVERRIDES_MAX, TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
 use crate::outputs::Outputs;
 use crate::refusals::Refusals;
 use crate::store::{self, Usage, Writer};
 use crate::transport::{Arrival, Guest, Ticket};
 use crate::uplink::{self, Uplink};
+
+mod fleet;
 
 /// The I/O side of the gateway.
 pub struct Shell {
@@ -30,6 +32,9 @@ pub struct Shell {
     held: VecDeque<(ConnectionId, ReceiveBuffer)>,
     writer: Writer,
     uplink: Option<Uplink>,
+    /// Which uplink: an answer of one that was replaced is nobody's.
+    uplink_number: u32,
+    overrides: VecDeque<(String, String, Vec<u8>)>,
     outputs: Outputs,
     desk: Desk,
     usage: Usage,
@@ -76,6 +81,8 @@ impl Shell {
             held: VecDeque::new(),
             writer,
             uplink,
+            uplink_number: 0,
+            overrides: VecDeque::new(),
             outputs,
             desk: Desk::new(connections_max),
             usage: Usage::default(),
@@ -302,6 +309,12 @@ impl Perform for Shell {
                 bytes_max: TRANSFER_BYTES_MAX,
                 rows_max: TRANSFER_ROWS_MAX,
             }),
+            Action::Override { verb, by, payload } => {
+                if self.overrides.len() < OVERRIDES_MAX {
+                    self.overrides
+                        .push_back((verb.to_owned(), by.to_owned(), payload.to_vec()));
+                }
+            }
             Action::Alert { payload, again } => self.outputs.alert(payload, again),
             Action::Connect => self.ask_uplink(uplink::Request::Connect),
             Action::Send { rows, watermark } => {

@@ -13,7 +13,7 @@ use crate::broker::auth::Credentials;
 use crate::broker::{Broker, Rights};
 use crate::buffers::Budget;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Layers};
 use crate::connection::Common;
 use crate::engine::{Engine, Restored};
 use crate::http;
@@ -23,6 +23,7 @@ use crate::limits::{
 use crate::outputs::Outputs;
 use crate::recover::{self, RecoverError};
 use crate::refusals::Refusals;
+use crate::remote::{Remote, RemoteError, Stored};
 use crate::run::{Exit, Incoming, Inputs, Loop, Report};
 use crate::shell::Shell;
 use crate::store::{self, Opened, Writer};
@@ -65,9 +66,37 @@ pub enum StartError {
     /// The uplink refuses its settings.
     #[error(transparent)]
     Uplink(#[from] uplink::UplinkError),
+    /// The box cannot be a part of its fleet.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The system gives no thread or no runtime.
     #[error("the system refuses: {0}")]
     System(std::io::Error),
+}
+
+/// Runs a gateway of a fleet on this thread: under its layers, and ready for others.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in_fleet(
+    layers: &Layers,
+    site: &Config,
+    stop: watch::Receiver<bool>,
+    ready: impl FnOnce(&[SocketAddr]),
+) -> Result<Exit, StartError> {
+    let Some(mut stored) = Stored::read(site)? else {
+        return run(site, stop, ready);
+    };
+    let config = match layers.config(&stored.stack(site)) {
+        Ok(config) => config,
+        Err(error) => {
+            // A box that does not start can be helped by nobody from afar.
+            tracing::error!(%error, "the fleet's layers do not fit the site's file: started without them");
+            stored.forget_layers();
+            site.clone()
+        }
+    };
+    run_with(&config, Some((stored, layers.clone())), stop, ready)
 }
 
 /// Runs a gateway on this thread until `stop` says so or it cannot go on. `ready` is called with the
@@ -80,6 +109,15 @@ pub fn run(
     stop: watch::Receiver<bool>,
     ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<Exit, StartError> {
+    run_with(config, None, stop, ready)
+}
+
+fn run_with(
+    config: &Config,
+    fleet: Option<(Stored, Layers)>,
+    stop: watch::Receiver<bool>,
+    ready: impl FnOnce(&[SocketAddr]),
+) -> Result<Exit, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -88,7 +126,11 @@ pub fn run(
         // Bound first, so that a second gateway on this box ends before it touches the store.
         let doors = Doors::bind(&config.broker).await?;
         let addresses: Vec<SocketAddr> = doors.addresses().collect();
-        let (parts, events) = assemble(config, doors, stop)?;
+        let (mut parts, events) = assemble(config, doors, stop)?;
+        if let Some((stored, layers)) = fleet {
+            let moment = parts.moment();
+            parts.join(Remote::start(stored, layers, config, moment)?, config);
+        }
         start_http(config, &events).await?;
         ready(&addresses);
         Ok(parts.run(&config.plan().unwrap_or_default()).await)
@@ -108,7 +150,7 @@ fn assemble(
     let refusals = Arc::new(Refusals::default());
     let reload = Reload::new(config.broker.credentials.clone(), reporter.clone());
     let authenticator = start_authenticator(config, &reporter, Arc::clone(&refusals))?;
-    let uplink = start_uplink(config, clock, &reporter)?;
+    let uplink = start_uplink(config, clock, &reporter, 0)?;
     let common = Common {
         budget: Budget::default(),
         packet_bytes_max: engine_parts.packet_bytes_max,
@@ -140,6 +182,7 @@ fn assemble(
     let inputs = Inputs {
         arrivals: arriving,
         incoming,
+        reporter,
         reports,
         stop,
     };
@@ -257,10 +300,12 @@ fn start_authenticator(
     .map_err(StartError::System)
 }
 
-fn start_uplink(
+/// Starts an uplink; its answers carry its number.
+pub(crate) fn start_uplink(
     config: &Config,
     clock: Clock,
     reporter: &mpsc::Sender<Report>,
+    number: u32,
 ) -> Result<Option<Uplink>, StartError> {
     if config.kafka.bootstrap.is_empty() {
         return Ok(None);
@@ -275,7 +320,7 @@ fn start_uplink(
     let reporter = reporter.clone();
     let uplink = uplink::start(settings, clock, move |reply| {
         // The loop is gone only when the process ends.
-        let _ = reporter.blocking_send(Report::Uplink(reply));
+        let _ = reporter.blocking_send(Report::Uplink(number, reply));
     })?;
     Ok(Some(uplink))
 }

@@ -28,6 +28,8 @@ const SHELL: &[&str] = &[
     "demo",
     "store",
     "uplink",
+    "remote",
+    "controller",
     "outputs",
     "supervisor",
     "http",

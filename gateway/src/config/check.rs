@@ -23,6 +23,7 @@ impl Config {
         self.check_broker(&mut check);
         self.check_store(&mut check);
         self.check_kafka(&mut check);
+        self.check_fleet(&mut check);
         self.check_outputs(&mut check);
         check(
             (64..=8192).contains(&self.pipeline.batch_readings_max),
@@ -210,7 +211,7 @@ impl Config {
     }
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && is_topic(text)
 }
 

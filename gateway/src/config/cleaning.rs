@@ -3,13 +3,13 @@
 use pipeline::config::{Cleaning, Fill, Unit};
 use pipeline::expression::Expression;
 use pipeline::limits::CONDITIONS_MAX;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::plan::narrow;
 use super::{Fault, Millis};
 
 /// `clean = {}` takes the defaults; what is absent is inherited.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clean {
     /// A jump is suspect beyond this many usual steps of the sensor.

@@ -3,13 +3,13 @@
 use pipeline::config::Plan;
 use pipeline::expression::Expression;
 use pipeline::limits::DERIVED_MAX;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::plan::{narrow, text};
 use super::{Fault, Millis};
 
 /// A signal that nobody sends.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Derived {
     /// Device, or a pattern; any if absent.

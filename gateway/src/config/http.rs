@@ -2,14 +2,14 @@
 
 use core::net::SocketAddr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Bytes, Config, Fault};
 use crate::http::server;
 use crate::mapping::{Found, Mapped};
 
 /// `[http]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Address and port; nothing listens without.

@@ -4,13 +4,13 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Broker, Fault};
 use crate::limits::LISTENERS_MAX;
 
 /// One `[[broker.listeners]]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     /// Where: `"0.0.0.0:8883"`, or `"unix:/run/tidegate/mqtt.sock"`.
@@ -47,7 +47,7 @@ pub enum Place {
 }
 
 /// What is spoken on a listener.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// MQTT as it is.
@@ -58,7 +58,7 @@ pub enum Protocol {
 }
 
 /// Where in a certificate the user's name stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientName {
     /// The subject's common name.
@@ -208,6 +208,21 @@ impl Listener {
                 "write uids = { 1000 = \"anna\" }; `id -u NAME` tells the number",
             ),
         );
+    }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Tcp(address) => serializer.collect_str(address),
+            Self::Unix(path) => serializer.collect_str(&format_args!("unix:{}", path.display())),
+        }
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:04o}", self.0))
     }
 }
 

@@ -102,7 +102,7 @@ impl Source {
             let key = error.path().to_string();
             let inner = error.into_inner();
             let fault = Fault {
-                key: if key == "." { String::new() } else { key },
+                key: if is_at_root(&key) { String::new() } else { key },
                 help: did_you_mean(inner.message()),
                 message: inner.message().to_owned(),
                 span: inner.span(),
@@ -149,8 +149,13 @@ impl Source {
     }
 }
 
+/// Whether a path of `serde_path_to_error` means the whole.
+pub(super) fn is_at_root(key: &str) -> bool {
+    key == "."
+}
+
 /// serde lists the keys that it knows; the nearest to the unknown one is probably meant.
-fn did_you_mean(message: &str) -> Option<String> {
+pub(super) fn did_you_mean(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let wrong = quoted.next()?;
     if !message.starts_with("unknown") {

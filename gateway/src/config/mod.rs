@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::{CONNECT_TIMEOUT_MS, SLOW_READER_TIMEOUT_MS, STATUS_INTERVAL_MS};
 use crate::mapping::{Form, Mapping, Rule};
@@ -13,7 +13,9 @@ use crate::payload::pointers::{Pointer, Pointers};
 mod check;
 mod cleaning;
 pub mod derived;
+mod fleet;
 pub mod http;
+mod layers;
 mod listener;
 pub mod load;
 mod outputs;
@@ -21,13 +23,15 @@ pub mod plan;
 mod settings;
 pub mod units;
 
+pub use fleet::Fleet;
+pub use layers::{Layers, Origin};
 pub use listener::{ClientName, Listener, Mode, Place, Protocol, TlsFiles};
 pub use load::{ConfigError, Fault, Source};
 pub use outputs::{LampSettings, WebhookSettings};
 pub use units::{Bytes, Millis};
 
 /// The whole config.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Who this box is.
@@ -43,6 +47,9 @@ pub struct Config {
     /// Memory and batches of the pipeline.
     #[serde(default)]
     pub pipeline: Pipeline,
+    /// The fleet that this box belongs to.
+    #[serde(default)]
+    pub fleet: Option<Fleet>,
     /// A lamp or horn for alerts.
     #[serde(default)]
     pub lamp: Option<LampSettings>,
@@ -67,7 +74,7 @@ pub struct Config {
 }
 
 /// `[gateway]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
     /// Name of the box: key of its records in Kafka, part of its topics.
@@ -75,7 +82,7 @@ pub struct Gateway {
 }
 
 /// `[broker]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Broker {
     /// Address and port.
@@ -105,7 +112,7 @@ pub struct Broker {
 }
 
 /// `[store]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// Folder of the database.
@@ -125,7 +132,7 @@ pub struct Store {
 }
 
 /// How rows get into Kafka.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KafkaMode {
     /// Exactly once: rows and watermark in one transaction.
@@ -136,7 +143,7 @@ pub enum KafkaMode {
 }
 
 /// `[kafka]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Kafka {
     /// Brokers, `host:port,host:port`; empty: nothing is forwarded, the outbox grows up to its bound.
@@ -166,7 +173,7 @@ pub struct Kafka {
 }
 
 /// `[pipeline]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pipeline {
     /// Sensors (device and signal) that have a place; more are refused and counted.
@@ -184,7 +191,7 @@ pub struct Pipeline {
 }
 
 /// `[[mapping]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TopicMapping {
     /// Such as `sensors/{device}/{signal}`.
@@ -202,7 +209,7 @@ pub struct TopicMapping {
 }
 
 /// How payloads are to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MappingForm {
     /// As the first byte says, or by pointers where there are some.

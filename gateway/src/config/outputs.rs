@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wire::Severity;
 
 use super::{Config, Fault, Millis};
 
 /// `[lamp]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LampSettings {
     /// Character device of the GPIO chip.
@@ -25,7 +25,7 @@ pub struct LampSettings {
 }
 
 /// `[webhook]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSettings {
     /// Where each alert is posted to.

@@ -7,7 +7,7 @@ use pipeline::config::{
 };
 use pipeline::glob;
 use pipeline::limits::{PANES_MAX, RULES_MAX};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wire::Severity;
 
 use super::cleaning::{Clean, Conditions, place_of};
@@ -15,7 +15,7 @@ use super::{Config, Fault, Millis, derived};
 
 /// What can be set for sensors. What is absent is inherited from `[defaults]`, and from every earlier
 /// `[[sensor]]` whose patterns cover these.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sensor {
     /// Device, or a pattern with `*` and `?`; any if absent. Not in `[defaults]`.
@@ -57,7 +57,7 @@ pub struct Sensor {
 }
 
 /// `rolling = { window = "5m", every = "1m" }`
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rolling {
     /// Length of a window.
@@ -67,7 +67,7 @@ pub struct Rolling {
 }
 
 /// `[[sensor.alerts]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertRule {
     /// A level of the alert's topic.

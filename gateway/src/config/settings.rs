@@ -81,6 +81,20 @@ impl Config {
         }
     }
 
+    /// What of it can change while the engine runs.
+    #[must_use]
+    pub fn hot(&self) -> engine::Hot {
+        engine::Hot {
+            plan: self.plan().unwrap_or_default(),
+            mapping: self.mapping(),
+            commit_interval_ms: self.store.commit_interval.0,
+            status_interval_ms: self.broker.status_interval.0,
+            checkpoint_interval_ms: self.store.checkpoint_interval.0,
+            checkpoint_bytes: self.store.checkpoint_bytes.0,
+            publish_averages: self.pipeline.publish_averages,
+        }
+    }
+
     /// For the uplink.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
 
 /// A span of time, ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,31 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let unit = text[digits..].trim();
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     text[..digits].parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+/// The largest unit that divides the number, and the number in it.
+fn write(number: u64, units: &[(&str, u64)]) -> String {
+    let fits = |(_, factor): &&(&str, u64)| number.is_multiple_of(*factor) && number >= *factor;
+    let largest = units.iter().filter(fits).max_by_key(|(_, factor)| *factor);
+    match largest {
+        Some((name, factor)) => format!("{}{name}", number / factor),
+        None => format!(
+            "{number}{}",
+            units.iter().min_by_key(|it| it.1).map_or("", |it| it.0)
+        ),
+    }
+}
+
+impl Serialize for Millis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&write(self.0, DURATIONS))
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&write(self.0, SIZES))
+    }
 }
 
 impl<'de> Deserialize<'de> for Millis {

@@ -72,6 +72,11 @@ impl Commits {
         }
     }
 
+    /// Commits wait this long from here on, ms.
+    pub(super) const fn set_interval_ms(&mut self, interval_ms: u64) {
+        self.interval_ms = interval_ms;
+    }
+
     /// Position of the next entry.
     pub(super) fn next(&self) -> Position {
         self.next

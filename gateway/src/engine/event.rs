@@ -140,6 +140,15 @@ pub enum Action<'a> {
         /// As an acknowledgement would say it.
         reason: ReasonCode,
     },
+    /// A client with the right to do so published on `tidegate/<gateway>/override/<verb>`.
+    Override {
+        /// The end of the topic.
+        verb: &'a str,
+        /// Its client id.
+        by: &'a str,
+        /// The message.
+        payload: &'a [u8],
+    },
     /// Make it durable; the answer is [`Event::Committed`] or [`Event::CommitRefused`].
     Commit(Box<Commit>),
     /// Read rows of the outbox; the answer is [`Event::Loaded`].

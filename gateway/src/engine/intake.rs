@@ -43,6 +43,7 @@ impl Engine {
 
     /// A client's message: subscribers first, then the journal, then the acknowledgement is owed.
     pub(super) fn take<P: Perform>(&mut self, now: Now, publish: &Publish<'_>, out: &mut P) {
+        self.take_override(publish, out);
         let message = Message {
             topic: publish.topic,
             payload: publish.payload,
@@ -50,6 +51,25 @@ impl Engine {
             owed: publish.receipt.map(Creditor::Packet),
         };
         self.take_message(now, publish, message, publish.dup, out);
+    }
+
+    /// What a technician publishes for the agent goes there; it is routed like any other message too.
+    fn take_override<P: Perform>(&self, publish: &Publish<'_>, out: &mut P) {
+        let rest = publish.topic.strip_prefix("tidegate/");
+        let verb = rest
+            .and_then(|rest| rest.strip_prefix(self.settings.gateway.as_str()))
+            .and_then(|rest| rest.strip_prefix("/override/"));
+        // A retained one would be taken again by nobody; a redelivered one was taken.
+        if let Some(verb) = verb
+            && !publish.dup
+        {
+            let client = publish.connection.and_then(|it| self.broker.client_id(it));
+            out.perform(Action::Override {
+                verb,
+                by: client.unwrap_or_default(),
+                payload: publish.payload,
+            });
+        }
     }
 
     /// The same for a message that was posted. One that has a name may come again at any time.

@@ -16,7 +16,7 @@ pub enum Gate {
     Intake,
     /// Commits reach the disk.
     Store,
-    /// The box's own broker gives back a message that it was sent.
+    /// The gateway's loop, which serves its broker, comes round in time.
     SelfTest,
 }
 
@@ -73,7 +73,7 @@ pub enum Reason {
     Restart,
     /// The memory that it needs is not there.
     Budget,
-    /// The last minutes of the journal went badly under it.
+    /// It failed on a copy of the box as it is.
     DryRun,
     /// A gate was shut at the deadline.
     Health(Gate),

@@ -14,7 +14,7 @@ pub struct Health {
     pub intake_milli: u64,
     /// Whether commits reach the disk.
     pub store: bool,
-    /// Whether the box's own broker gave back what was sent to it.
+    /// Whether the gateway's loop came round in time.
     pub self_test: bool,
 }
 

@@ -132,21 +132,19 @@ pub enum Event<'a> {
     Health(Health),
 }
 
-/// What a dry-run found: the last minutes of the journal, under the config that holds and under the new one.
+/// What a dry-run found: the new plan on a copy of the box as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Trial {
-    /// Readings of the journal that were looked at.
-    pub readings: u64,
-    /// Of them bad or refused now, and then.
-    pub bad: (u64, u64),
-    /// Alerts raised now, and then.
-    pub alerts: (u64, u64),
+    /// Sensors that were looked at.
+    pub sensors: u64,
+    /// Alerts that are cleared because their rule goes.
+    pub alerts: u64,
 }
 
 /// What shall be done.
 #[derive(Debug)]
 pub enum Action<'a> {
-    /// Replay the last minutes of the journal under these layers; answered by [`Event::Tried`].
+    /// Put these layers to the test on a copy of the box as it is; answered by [`Event::Tried`].
     Try(&'a Stack),
     /// Make the slots durable; answered by [`Event::Written`]. Writes are done in order.
     Write {

@@ -61,6 +61,8 @@ pub struct Report {
     pub gateway: String,
     /// Its version.
     pub version: String,
+    /// The scopes whose documents hold here, the strongest last.
+    pub scopes: Vec<String>,
     /// `steady`, `trying`, `staging`, `swapping`, `confirming`, `settling`, `returning`, or `held`.
     pub state: &'static str,
     /// Digest of the layers that hold.
@@ -224,6 +226,12 @@ impl<J: Judge> Agent<J> {
         Report {
             gateway: self.gateway().to_owned(),
             version: format!("{major}.{minor}.{patch}"),
+            scopes: self
+                .settings
+                .scopes
+                .iter()
+                .map(crate::fleet::document::Scope::path)
+                .collect(),
             state: self.state_name(),
             digest: self.running().digest(),
             layers: layers
