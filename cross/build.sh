@@ -136,7 +136,9 @@ point_at_target() {
 run_tests() {
     cargo test --locked --target "$target" -p wire -p pipeline "${flags[@]}"
     cargo test --locked --target "$target" -p gateway --lib "${flags[@]}" -- \
-        broker:: engine:: machine:: journal:: forward:: outbox:: mapping:: payload::
+        broker:: engine:: machine:: journal:: forward:: outbox:: mapping:: payload:: fleet::
+    # The sensors alone: the same seed gives the same bytes on every processor, and the golden ones say which.
+    cargo test --locked --target "$target" -p sensor-sim --no-default-features --lib "${flags[@]}" -- device:: payload:: chance::
     local here there
     there=$(cargo run --quiet --locked --target "$target" -p tests --bin state-digest "${flags[@]}")
     here=$(cd tests && env -i HOME="$HOME" PATH="$PATH" cargo run --quiet --locked -p tests --bin state-digest)
