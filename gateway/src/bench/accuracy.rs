@@ -76,7 +76,7 @@ pub struct Outlets<'a> {
 }
 
 impl Outlets<'_> {
-    /// Writes the scores of a file as `timestamp,anomaly_score`, which the benchmarks' scorers read. 1 is an alarm.
+    /// Writes the scores of a file in two columns, which the benchmarks' scorers read. 1 is an alarm.
     fn write_scores<'s>(
         &self,
         file: &str,
@@ -85,7 +85,13 @@ impl Outlets<'_> {
         let Some(folder) = self.scores else {
             return Ok(());
         };
-        let mut text = "timestamp,anomaly_score\n".to_owned();
+        // The Numenta benchmark has its own name for the column.
+        let column = if file.starts_with("nab/") {
+            "anomaly_score"
+        } else {
+            "score"
+        };
+        let mut text = format!("timestamp,{column}\n");
         for (stamp, score) in rows {
             // Writing into a string cannot fail.
             let _ = writeln!(text, "{stamp},{score:.6}");
@@ -143,6 +149,10 @@ pub fn run(data: &Path, outlets: Outlets<'_>) -> Result<Report, AccuracyError> {
             text += &measure(&folder, outlets)?;
             text.push('\n');
         }
+    }
+    if text.is_empty() {
+        let source = io::Error::new(io::ErrorKind::NotFound, "it holds none of the data sets");
+        return Err(AccuracyError::read(data, source));
     }
     text += &cost::run();
     Ok(Report(text))

@@ -48,3 +48,10 @@ fn a_change_that_is_found_at_once_is_worth_everything() {
     assert!(score(130).1 < 100.0 && score(130).1 > 0.0);
     assert!(score(50).1 < 0.0);
 }
+
+#[test]
+fn a_folder_without_data_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = super::run(folder.path(), super::Outlets::default());
+    assert!(matches!(refused, Err(super::AccuracyError::Read { .. })));
+}
