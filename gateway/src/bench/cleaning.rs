@@ -62,7 +62,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     series: usize,
-    /// In the order of [`Fault::ALL`].
+    /// In the order of `Fault::ALL`.
     pub lines: Vec<Line>,
 }
 

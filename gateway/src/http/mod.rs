@@ -2,7 +2,7 @@
 //!
 //! A post is a message as any other: it has a topic, the rights of its sender are held against that, and it enters the
 //! engine as an event. What is here only waits for the answer, which comes once the readings are durable. Sockets and
-//! HTTP/1.1 itself are in [`server`], what requests ask for in [`request`], what waits for the engine in [`desk`].
+//! HTTP/1.1 itself are in [`server`], what requests ask for in `request`, what waits for the engine in [`desk`].
 
 pub mod server;
 mod request;
