@@ -41,6 +41,9 @@ use stage::Stage;
 use terminal::Terminal;
 use upstream::Upstream;
 
+/// Stack of the gateway's thread: what the first thread of a process has, where it runs otherwise.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs the demo for `seconds`, or until it is stopped; the broker listens on `port` of 127.0.0.1, or on a free
 /// one. The exit code says whether every acknowledged reading was in Kafka exactly once.
 ///
@@ -110,7 +113,10 @@ impl Gateway {
     async fn start(config: Config, news: mpsc::Sender<News>) -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let (ready, listening) = oneshot::channel();
-        let thread = Builder::new().name("gateway".into()).spawn(move || {
+        let thread = Builder::new()
+            .name("gateway".into())
+            .stack_size(STACK_BYTES);
+        let thread = thread.spawn(move || {
             let result = start::run(&config, stopped, |addresses| {
                 // Who waits for the address waits until it is there; there is always one.
                 let _ = addresses.first().map(|address| ready.send(*address));
