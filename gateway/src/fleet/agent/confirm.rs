@@ -38,7 +38,7 @@ impl Health {
     }
 }
 
-/// How the box was while no change was under watch.
+/// How the box was while what is good held.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Baseline {
     since_ms: Option<u64>,
@@ -138,9 +138,15 @@ impl Watch {
 impl<J: Judge> Agent<J> {
     pub(super) fn handle_health<P: Perform>(&mut self, now: Now, health: Health, out: &mut P) {
         let State::Confirming { watch, .. } = &mut self.state else {
-            // While layers are being swapped, nobody's health is seen.
-            let is_between = matches!(self.state, State::Swapping { .. } | State::Returning { .. });
-            if is_between {
+            // A swap may wait for room: until it is done, what held before holds.
+            let has_change = matches!(
+                self.state,
+                State::Returning {
+                    is_swapped: false,
+                    ..
+                }
+            );
+            if has_change {
                 self.baseline.skip(now);
             } else {
                 self.baseline.note(now, &health);

@@ -153,7 +153,7 @@ pub enum Action<'a> {
         /// The slots.
         slots: &'a Slots,
     },
-    /// Let these layers hold, in order with readings; answered by [`Event::Swapped`].
+    /// Let these layers hold, in order with readings; answered by [`Event::Swapped`]. What held before holds until then.
     Swap(&'a Stack),
     /// Publish an event.
     Tell(&'a Notice),

@@ -140,6 +140,38 @@ fn a_short_break_before_a_change_opens_no_gate() {
     assert_eq!(holds(&rig), None);
 }
 
+/// An uplink that came back while the swap waited for room was not seen, and the change that cut it again was confirmed.
+#[test]
+fn what_opens_while_a_swap_waits_is_held_against_the_change() {
+    let mut rig = Rig::new();
+    rig.has_room = false;
+    rig.deliver(0, &sign(&payload(0, 1, &average("1s")), 2));
+    rig.live(121, ILL);
+    rig.live(1, WELL);
+    assert_eq!(rig.report().state, "swapping");
+    rig.has_room = true;
+    rig.live(1, ILL);
+    assert_eq!(holds(&rig).as_deref(), Some("1s"));
+    rig.live(60, ILL);
+    assert_eq!(holds(&rig), None);
+}
+
+#[test]
+fn what_is_shut_while_a_change_is_taken_back_excuses_no_other_change() {
+    let mut rig = Rig::new();
+    rig.live(1, WELL);
+    rig.deliver(0, &sign(&payload(0, 1, &average("1s")), 2));
+    rig.has_room = false;
+    rig.live(700, ILL);
+    assert_eq!(rig.report().state, "returning");
+    rig.deliver(0, &sign(&payload(0, 2, &average("2s")), 2));
+    rig.has_room = true;
+    rig.live(1, ILL);
+    assert_eq!(holds(&rig).as_deref(), Some("2s"));
+    rig.live(60, ILL);
+    assert_eq!(holds(&rig), None);
+}
+
 #[test]
 fn documents_that_come_meanwhile_wait_and_the_newest_counts() {
     let mut rig = Rig::new();

@@ -319,8 +319,7 @@ impl World {
             .filter_map(Value::as_u64)
             .all(|id| self.oracle.made[&id].is_healthy);
         is_well &= self.below(10) > 0;
-        let is_quiet = self.asked.is_empty();
-        self.oracle.note_health(self.now.ms, is_well, is_quiet);
+        self.oracle.note_health(self.now.ms, is_well);
         let told = Health {
             uplink: is_well || self.is(Bug::GatesIgnored),
             ..WELL
@@ -406,8 +405,7 @@ impl World {
                 .filter_map(|layer| layer.patch.pointer("/defaults/id"));
             let mut ids = ids.filter_map(Value::as_u64);
             let is_well = ids.all(|id| self.oracle.made[&id].is_healthy);
-            let is_quiet = self.asked.is_empty();
-            self.oracle.note_health(self.now.ms, is_well, is_quiet);
+            self.oracle.note_health(self.now.ms, is_well);
             if is_well || !self.is(Bug::DeadlineIgnored) {
                 self.tell(Event::Health(Health {
                     uplink: is_well || self.is(Bug::GatesIgnored),

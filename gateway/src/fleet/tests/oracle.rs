@@ -114,7 +114,7 @@ impl Oracle {
     }
 
     /// The box was looked at.
-    pub(super) fn note_health(&mut self, now_ms: u64, is_well: bool, is_quiet: bool) {
+    pub(super) fn note_health(&mut self, now_ms: u64, is_well: bool) {
         if let Some(trial) = &mut self.trial {
             if is_well {
                 trial.well_since_ms.get_or_insert(now_ms);
@@ -128,8 +128,7 @@ impl Oracle {
             let was_well = self.judged == Some((trial.id, true));
             self.judged = Some((trial.id, was_well || has_settled));
         } else {
-            // In the midst of a swap nobody's health is seen.
-            self.was_well |= is_well && is_quiet;
+            self.was_well |= is_well;
         }
     }
 

@@ -139,7 +139,7 @@ impl Perform for Tape {
     }
 }
 
-/// A box on which everything that is asked for succeeds at once.
+/// A box on which everything that is asked for succeeds at once; but swaps wait while there is no room.
 pub(super) struct Rig {
     pub(super) agent: Agent<Toy>,
     pub(super) tape: Tape,
@@ -147,6 +147,7 @@ pub(super) struct Rig {
     pub(super) holds: Stack,
     pub(super) now: Now,
     pub(super) trial: Result<Trial, Refusal>,
+    pub(super) has_room: bool,
 }
 
 impl Rig {
@@ -173,6 +174,7 @@ impl Rig {
             holds,
             now,
             trial: Ok(Trial::default()),
+            has_room: true,
         };
         rig.serve();
         rig
@@ -219,7 +221,8 @@ impl Rig {
     }
 
     fn serve(&mut self) {
-        while let Some(asked) = self.tape.asked.pop_front() {
+        let is_served = |asked: &mut Asked| self.has_room || !matches!(asked, Asked::Swap(_));
+        while let Some(asked) = self.tape.asked.pop_front_if(is_served) {
             let event = match asked {
                 Asked::Try => Event::Tried(self.trial.clone()),
                 Asked::Write(number, slots) => {
