@@ -49,6 +49,11 @@ pub(super) struct Oracle {
     judged: Option<(u64, bool)>,
 }
 
+fn pending(slots: &Slots) -> Option<(String, u64)> {
+    let pending = slots.pending.as_ref()?;
+    Some((pending.what.clone(), pending.generation))
+}
+
 /// The ids that stand in layers, by place.
 fn ids(stack: &Stack) -> BTreeMap<usize, u64> {
     let place = |name: &str| scopes().iter().position(|scope| scope.path() == name);
@@ -142,10 +147,14 @@ impl Oracle {
         }
     }
 
+    /// The disk took nothing. What was to be tried is over all the same: being tried once more will be a time of its own.
+    pub(super) fn note_failed_write(&mut self, slots: &Slots) {
+        self.pending = pending(slots);
+    }
+
     /// The disk has changed.
     pub(super) fn note_disk(&mut self, disk: &Slots) -> Result<(), String> {
-        let pending = disk.pending.as_ref();
-        let pending = pending.map(|it| (it.what.clone(), it.generation));
+        let pending = pending(disk);
         if let Some(now) = &pending
             && self.pending != pending
         {
