@@ -20,7 +20,7 @@ const EPISODE: u64 = 250;
 /// Steps of one world; each has a seed of its own, from which it can be walked again alone.
 const WORLD: u64 = 40 * EPISODE;
 /// Seeds of worlds in which the agent (the first) or the oracle (the others) was wrong once.
-const SEEDS_ONCE_WRONG: [u64; 4] = [1_510_001, 2_490_001, 3_130_001, 4_070_001];
+const SEEDS_ONCE_WRONG: [u64; 5] = [1_510_001, 2_490_001, 3_130_001, 4_070_001, 3_550_007];
 /// Steps of one planted bug before it counts as missed.
 const BUG_STEPS: u64 = 60_000;
 
@@ -256,7 +256,7 @@ impl World {
             Some(Asked::Write(number, slots)) => {
                 let has_failed = self.below(50) == 0;
                 if has_failed {
-                    self.oracle.note_failed_write(&slots);
+                    self.oracle.note_failed_write();
                 } else {
                     self.write(*slots)?;
                 }

@@ -49,11 +49,6 @@ pub(super) struct Oracle {
     judged: Option<(u64, bool)>,
 }
 
-fn pending(slots: &Slots) -> Option<(String, u64)> {
-    let pending = slots.pending.as_ref()?;
-    Some((pending.what.clone(), pending.generation))
-}
-
 /// The ids that stand in layers, by place.
 fn ids(stack: &Stack) -> BTreeMap<usize, u64> {
     let place = |name: &str| scopes().iter().position(|scope| scope.path() == name);
@@ -148,13 +143,14 @@ impl Oracle {
     }
 
     /// The disk took nothing. What was to be tried is over all the same: being tried once more will be a time of its own.
-    pub(super) fn note_failed_write(&mut self, slots: &Slots) {
-        self.pending = pending(slots);
+    pub(super) fn note_failed_write(&mut self) {
+        self.pending = None;
     }
 
     /// The disk has changed.
     pub(super) fn note_disk(&mut self, disk: &Slots) -> Result<(), String> {
-        let pending = pending(disk);
+        let pending = disk.pending.as_ref();
+        let pending = pending.map(|it| (it.what.clone(), it.generation));
         if let Some(now) = &pending
             && self.pending != pending
         {
