@@ -113,6 +113,8 @@ start() {
             kafka.tools.StorageTool format --cluster-id tidegate-test-cluster1 --config "$dir/server.properties" \
             >"$dir/format.log" 2>&1 9>&- || fail "the storage could not be formatted; see $dir/format.log"
     fi
+    # Before the server, which opens it late on a busy machine: what the last one said must not be taken for this one's word.
+    : >"$dir/server.log"
     setsid java -Xms128m -Xmx"$heap" -XX:+UseSerialGC -Djava.awt.headless=true \
         -Dlog4j2.configurationFile="$here/log4j2.properties" -cp "$class_path" \
         kafka.Kafka "$dir/server.properties" >"$dir/server.log" 2>&1 </dev/null 9>&- &
