@@ -324,7 +324,8 @@ def corrupt_store(run: Run):
     run.gateway.start()
     aside = [file.name for file in run.gateway.store.iterdir() if "corrupt" in file.name]
     run.table.check("a corrupt store is moved aside", bool(aside), aside)
-    run.table.check("... and the log says so", bool(run.gateway.log_lines("corrupt store was moved aside")))
+    told = kafka.wait_for(lambda: bool(run.gateway.log_lines("moved aside")), 5)
+    run.table.check("... and the log says so", told, run.gateway.last_words(3) if not told else "")
     publish_some(run, "after-corrupt")
     run.arrived("it goes on with a new one; nothing is lost or doubled")
     run.table.equal("its records are of the next epoch", epochs(run) - before, {max(before) + 1})
