@@ -26,14 +26,9 @@ pub struct Arguments {
 pub enum Command {
     /// Runs the gateway (what systemd runs).
     Run {
-        /// Config file.
-        #[arg(
-            long,
-            short,
-            env = "TIDEGATE_CONFIG",
-            default_value = "/etc/tidegate/gateway.toml"
-        )]
-        config: PathBuf,
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
         /// Sets a key over all layers, as KEY=VALUE.
         #[arg(long)]
         set: Vec<String>,
@@ -43,14 +38,9 @@ pub enum Command {
     },
     /// Checks the config without starting; exit 0, or 78 with what is wrong.
     Check {
-        /// Config file.
-        #[arg(
-            long,
-            short,
-            env = "TIDEGATE_CONFIG",
-            default_value = "/etc/tidegate/gateway.toml"
-        )]
-        config: PathBuf,
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
         /// Sets a key over all layers, as KEY=VALUE.
         #[arg(long)]
         set: Vec<String>,
@@ -69,14 +59,9 @@ pub enum Command {
     },
     /// Replays the journal of a stopped gateway and compares the state with each checkpoint; exit 1 if one differs.
     Replay {
-        /// Config file of the gateway.
-        #[arg(
-            long,
-            short,
-            env = "TIDEGATE_CONFIG",
-            default_value = "/etc/tidegate/gateway.toml"
-        )]
-        config: PathBuf,
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
     },
     /// Measures: the pipeline on public data, beside what is published; this box.
     Bench {
@@ -272,14 +257,9 @@ fn parse_lane(name: &str) -> Result<Lane, String> {
 pub enum ConfigCommand {
     /// Every key with its value, under the layers that are good.
     Show {
-        /// Config file.
-        #[arg(
-            long,
-            short,
-            env = "TIDEGATE_CONFIG",
-            default_value = "/etc/tidegate/gateway.toml"
-        )]
-        config: PathBuf,
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
         /// Sets a key over all layers, as KEY=VALUE.
         #[arg(long)]
         set: Vec<String>,

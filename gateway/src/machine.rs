@@ -55,7 +55,7 @@ impl Sizes {
 }
 
 /// The pipeline's memory is boxed, once, at start.
-struct Boxed;
+pub(crate) struct Boxed;
 
 impl Memory for Boxed {
     type Sensors = Box<[Sensor]>;

@@ -27,8 +27,8 @@ fn main() -> ExitCode {
             config,
             set,
             verbose,
-        } => run(&config, &set, verbose),
-        Command::Check { config, set } => check(&config, &set),
+        } => run(&config.config, &set, verbose),
+        Command::Check { config, set } => check(&config.config, &set),
         Command::Config { command } => show_config(&command),
         Command::Fleet { command } => controller::run(&command).map_err(Into::into),
         Command::Demo {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             seconds,
             port,
         } => demo::run((!forever).then_some(seconds), port),
-        Command::Replay { config } => replay(&config),
+        Command::Replay { config } => replay(&config.config),
         Command::Bench { bench } => measure(&bench),
         Command::Queue { command } => look_into_queue(&command),
         Command::Store { command } => look_after_store(&command),
@@ -186,11 +186,11 @@ fn look_after_store(command: &StoreCommand) -> anyhow::Result<ExitCode> {
 
 fn show_config(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
     let ConfigCommand::Show {
-        config: path,
+        config: file,
         set,
         origin,
     } = command;
-    let Some((layers, config)) = read_layers(path, set) else {
+    let Some((layers, config)) = read_layers(&file.config, set) else {
         return Ok(ExitCode::from(EXIT_CONFIG));
     };
     let stored = Stored::read(&config)?;

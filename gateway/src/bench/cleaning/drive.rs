@@ -2,14 +2,15 @@
 
 use pipeline::config::{Cleaning, Fill, Range, Unit};
 use pipeline::{
-    BatchKind, Gate, Instant, Link, Memory, Now, OpenRow, Output, Pane, Parts, Pipeline, Plan,
-    Reading, Sensor,
+    BatchKind, Gate, Instant, Link, Now, OpenRow, Output, Pane, Parts, Pipeline, Plan, Reading,
+    Sensor,
 };
 use wire::{BatchReader, Flags, Quality, Row, Summary, Timestamp};
 
 use super::CleaningError;
 use super::faults::Injected;
 use super::series::Series;
+use crate::machine::Boxed;
 
 /// When the series begins: any time behind 2001.
 const START_MS: i64 = 1_700_000_000_000;
@@ -21,19 +22,6 @@ const LAG_MS: i64 = 100;
 pub(super) struct Slot {
     pub(super) value: f64,
     pub(super) flags: Flags,
-}
-
-/// Boxed, as the gateway has it.
-struct Boxed;
-
-impl Memory for Boxed {
-    type Sensors = Box<[Sensor]>;
-    type Panes = Box<[Pane]>;
-    type Gates = Box<[Gate]>;
-    type Links = Box<[Link]>;
-    type Rows = Box<[OpenRow]>;
-    type Summaries = Box<[Summary]>;
-    type Bytes = Box<[u8]>;
 }
 
 fn memory(panes: usize) -> Parts<Boxed> {
