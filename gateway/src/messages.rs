@@ -3,7 +3,7 @@
 use core::fmt::Write;
 
 use serde::Serialize;
-use wire::{Alert, AlertState, SensorName, Severity, Summary, WindowKind};
+use wire::{Alert, SensorName, Severity, Summary, WindowKind};
 
 /// Room for the longest topic: the names at their longest.
 const TOPIC_BYTES: usize = 256;
@@ -109,10 +109,7 @@ impl Message {
             signal,
             unit,
             rule: alert.rule,
-            state: match alert.state {
-                AlertState::Raised => "raised",
-                AlertState::Cleared => "cleared",
-            },
+            state: alert.state.name(),
             severity: alert.severity,
             at: alert.at.0,
             since: alert.since.0,
@@ -253,7 +250,7 @@ mod tests {
                 unit: "°C",
             },
             rule: "hot",
-            state: AlertState::Raised,
+            state: wire::AlertState::Raised,
             severity: Severity::Critical,
             at: Timestamp(5),
             since: Timestamp(4),

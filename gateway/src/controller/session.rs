@@ -8,13 +8,12 @@ use clap::Args;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, PublishOptions,
-    TlsConfiguration, Transport,
 };
 use tokio::time::timeout;
 
 use super::key_files::read;
 use crate::fleet::document::Document;
-use crate::remote::desired;
+use crate::remote::{desired, link};
 
 /// Messages that wait to be sent.
 const MESSAGES_MAX: usize = 64;
@@ -162,16 +161,9 @@ impl Way {
             let password = String::from_utf8_lossy(&read(path)?).trim_end().to_owned();
             options.set_credentials(name.clone(), password);
         }
-        if let Some(path) = &self.ca_file {
-            let client_auth = match (&self.cert_file, &self.key_file) {
-                (Some(cert), Some(key)) => Some((read(cert)?, read(key)?)),
-                _ => None,
-            };
-            options.set_transport(Transport::Tls(TlsConfiguration::Simple {
-                ca: read(path)?,
-                alpn: None,
-                client_auth,
-            }));
+        if let Some(ca) = &self.ca_file {
+            let own = self.cert_file.as_deref().zip(self.key_file.as_deref());
+            options.set_transport(link::tls(ca, own, read)?);
         }
         Ok(options)
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use wire::{Alert, AlertState, BatchReader, Gap, Quality, Row, SensorName, Summary, SummaryReader};
+use wire::{Alert, BatchReader, Gap, Quality, Row, SensorName, Summary, SummaryReader};
 
 use super::{QueueError, bad_row};
 use crate::outbox::{Lane, OutboxRow};
@@ -198,10 +198,7 @@ fn alert_line<'a>(sequence: u64, alert: &'a Alert<'a>) -> AlertLine<'a> {
         origin: origin(sequence, alert.name),
         id: alert.id,
         rule: alert.rule,
-        state: match alert.state {
-            AlertState::Raised => "raised",
-            AlertState::Cleared => "cleared",
-        },
+        state: alert.state.name(),
         severity: alert.severity,
         at: alert.at.0,
         since: alert.since.0,

@@ -189,18 +189,32 @@ fn options(
         let username = fleet.username.as_deref().unwrap_or(gateway);
         options.set_credentials(username, password.trim_end().to_owned());
     }
-    if let Some(path) = &fleet.ca_file {
-        let client_auth = match (&fleet.cert_file, &fleet.key_file) {
-            (Some(cert), Some(key)) => Some((read(cert)?, read(key)?)),
-            _ => None,
-        };
-        options.set_transport(Transport::Tls(TlsConfiguration::Simple {
-            ca: read(path)?,
-            alpn: None,
-            client_auth,
-        }));
+    if let Some(ca) = &fleet.ca_file {
+        let own = fleet.cert_file.as_deref().zip(fleet.key_file.as_deref());
+        options.set_transport(tls(ca, own, read)?);
     }
     Ok(options)
+}
+
+/// TLS to a broker whose certificate is of the authority in `ca`, with a certificate and key of one's own if the broker asks
+/// for them; all PEM files.
+///
+/// # Errors
+/// What `read` says of a file.
+pub(crate) fn tls<E>(
+    ca: &Path,
+    own: Option<(&Path, &Path)>,
+    read: impl Fn(&Path) -> Result<Vec<u8>, E>,
+) -> Result<Transport, E> {
+    let client_auth = match own {
+        Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
+        None => None,
+    };
+    Ok(Transport::Tls(TlsConfiguration::Simple {
+        ca: read(ca)?,
+        alpn: None,
+        client_auth,
+    }))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RemoteError> {

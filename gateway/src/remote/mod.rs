@@ -2,7 +2,7 @@
 
 mod error;
 mod judge;
-mod link;
+pub(crate) mod link;
 mod slots_file;
 
 use std::collections::VecDeque;

@@ -19,6 +19,17 @@ pub enum AlertState {
     Cleared = 1,
 }
 
+impl AlertState {
+    /// What the state is called in messages and exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Cleared => "cleared",
+        }
+    }
+}
+
 /// How urgent an alert is, from the least.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
