@@ -12,6 +12,7 @@ pub mod nodes;
 pub mod deliveries;
 pub mod journal;
 pub mod machine;
+pub mod replay;
 pub mod engine;
 pub mod messages;
 pub mod outbox;

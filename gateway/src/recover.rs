@@ -3,14 +3,12 @@
 use core::ops::ControlFlow;
 
 use pipeline::Plan;
-use wire::{Alert, SensorName, Summary};
 
 use crate::broker::Broker;
-use crate::commit::{Commit, MutationRoom, SealedRow};
 use crate::engine::Restored;
-use crate::journal::{ChunkReader, Malformed, Position};
-use crate::machine::{Effects, Machine, Sizes, StateError};
-use crate::outbox::Sequences;
+use crate::journal::Position;
+use crate::machine::{Machine, Sizes, StateError};
+use crate::replay::{Extent, Kept, Replay, ReplayError, replay};
 use crate::store::{self, Opened, Recovered, StoreError};
 
 /// Why there is no machine to go on with.
@@ -33,20 +31,6 @@ pub enum RecoverError {
     },
 }
 
-impl RecoverError {
-    fn other_release(what: &impl ToString) -> Self {
-        Self::OtherRelease {
-            what: what.to_string(),
-        }
-    }
-}
-
-/// What stands in the way of a replay.
-enum Stop {
-    Journal(Malformed),
-    Missing { expected: Position, found: Position },
-}
-
 /// Opens the machine of a store: the newest checkpoint that can be read, and the journal behind it. A
 /// store whose content makes no sense is moved aside, and a new one is begun; one of another release is left alone.
 ///
@@ -58,20 +42,22 @@ pub fn recover(
     plan: &Plan,
     sizes: &Sizes,
 ) -> Result<(Restored, Opened), RecoverError> {
-    let why = match replay(&recovered, &opened, plan, sizes)? {
-        Ok(restored) => return Ok((restored, opened)),
-        Err(Stop::Journal(version @ Malformed::Version(_))) => {
-            return Err(RecoverError::other_release(&version));
-        }
-        Err(Stop::Journal(malformed)) => format!("the journal: {malformed}"),
-        Err(Stop::Missing { expected, found }) => {
-            format!("the journal goes on at {found}, not at {expected}")
-        }
+    let extent = recovered.extent();
+    let unusable = |position: u64, error: &StateError| {
+        tracing::error!(%error, position, "a checkpoint cannot be used");
     };
+    let nonsense = match replay(&extent, &opened, plan, sizes, unusable) {
+        Ok(restored) => return Ok((restored, opened)),
+        Err(ReplayError::Nonsense(nonsense)) => nonsense,
+        Err(ReplayError::Kept(error)) => return Err(error.into()),
+        Err(ReplayError::State(error)) => return Err(error.into()),
+        Err(ReplayError::OtherRelease(what)) => return Err(RecoverError::OtherRelease { what }),
+    };
+    let why = nonsense.to_string();
     tracing::error!(%why, "the store cannot be gone on with: it is moved aside");
     let (recovered, opened) = opened.give_up(&why)?;
-    let restored =
-        Replay::new(&recovered, Machine::new(plan.clone(), sizes)?, Position(0)).finish();
+    let machine = Machine::new(plan.clone(), sizes)?;
+    let restored = Replay::new(&recovered.extent(), machine, Position(0)).finish();
     Ok((restored, opened))
 }
 
@@ -88,128 +74,28 @@ pub fn restore_broker(opened: &Opened, broker: &mut Broker) -> Result<(), StoreE
     })
 }
 
-fn replay(
-    recovered: &Recovered,
-    opened: &Opened,
-    plan: &Plan,
-    sizes: &Sizes,
-) -> Result<Result<Restored, Stop>, RecoverError> {
-    let (machine, position) = newest_state(recovered, opened, plan, sizes)?;
-    let mut replay = Replay::new(recovered, machine, position);
-    let mut stop = None;
-    opened.for_each_chunk(position.0, |_, chunk| match replay.apply(chunk) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(reason) => {
-            stop = Some(reason);
-            ControlFlow::Break(())
-        }
-    })?;
-    Ok(stop.map_or_else(|| Ok(replay.finish()), Err))
-}
+impl Kept for Opened {
+    type Error = StoreError;
 
-fn newest_state(
-    recovered: &Recovered,
-    opened: &Opened,
-    plan: &Plan,
-    sizes: &Sizes,
-) -> Result<(Machine, Position), RecoverError> {
-    for position in &recovered.checkpoints {
-        match Machine::restore(&opened.checkpoint(*position)?, sizes) {
-            Ok(machine) => return Ok((machine, Position(*position))),
-            Err(error) if error.is_of_another_release() => {
-                return Err(RecoverError::other_release(&error));
-            }
-            Err(error) => tracing::error!(%error, position, "a checkpoint cannot be used"),
-        }
-    }
-    Ok((Machine::new(plan.clone(), sizes)?, Position(0)))
-}
-
-/// Applies chunks to a machine, and keeps the rows that the outbox lacks.
-pub struct Replay<'r> {
-    recovered: &'r Recovered,
-    machine: Machine,
-    next: Position,
-    journal_bytes: u64,
-    commits: Vec<Commit>,
-}
-
-impl<'r> Replay<'r> {
-    fn new(recovered: &'r Recovered, machine: Machine, next: Position) -> Self {
-        Self {
-            recovered,
-            machine,
-            next,
-            journal_bytes: 0,
-            commits: Vec::new(),
-        }
+    fn checkpoint(&self, position: u64) -> Result<Vec<u8>, StoreError> {
+        self.checkpoint(position)
     }
 
-    fn apply(&mut self, chunk: &[u8]) -> Result<(), Stop> {
-        let mut entries =
-            ChunkReader::new(chunk, self.machine.offset_ms()).map_err(Stop::Journal)?;
-        if entries.first() > self.next {
-            return Err(Stop::Missing {
-                expected: self.next,
-                found: entries.first(),
-            });
-        }
-        self.journal_bytes += chunk.len() as u64;
-        loop {
-            let at = entries.first();
-            let Some(entry) = entries.next() else {
-                return Ok(());
-            };
-            let (instant, entry) = entry.map_err(Stop::Journal)?;
-            if at == self.next {
-                let mut lacking = Lacking {
-                    last: &self.recovered.last,
-                    commits: &mut self.commits,
-                };
-                self.machine.apply(instant, &entry, &mut lacking);
-                self.next = Position(at.0 + 1);
-            }
-        }
-    }
-
-    fn finish(self) -> Restored {
-        let durable = self.machine.sealed();
-        Restored {
-            machine: self.machine,
-            is_fresh: self.recovered.checkpoints.is_empty(),
-            next: self.next,
-            journal_bytes: self.journal_bytes,
-            epoch: self.recovered.epoch,
-            durable,
-            commits: self.commits,
-        }
+    fn for_each_chunk(
+        &self,
+        position: u64,
+        visit: impl FnMut(u64, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.for_each_chunk(position, visit)
     }
 }
 
-/// Alerts and averages were published before the crash; rows are kept if the outbox never had them.
-struct Lacking<'a> {
-    last: &'a Sequences,
-    commits: &'a mut Vec<Commit>,
-}
-
-impl Effects for Lacking<'_> {
-    fn alert(&mut self, _: &Alert<'_>) {}
-
-    fn average(&mut self, _: &Summary, _: SensorName<'_>) {}
-
-    fn seal(&mut self, row: &SealedRow<'_>) {
-        if row.sequence <= self.last[row.lane.index()] {
-            return;
-        }
-        let pushed = self
-            .commits
-            .last_mut()
-            .is_some_and(|commit| commit.push_row(row).is_ok());
-        if !pushed {
-            let mut commit = Commit::new(MutationRoom::default());
-            let fits = commit.push_row(row);
-            debug_assert!(fits.is_ok(), "an empty commit holds any row");
-            self.commits.push(commit);
+impl Recovered {
+    fn extent(&self) -> Extent {
+        Extent {
+            epoch: self.epoch,
+            checkpoints: self.checkpoints.clone(),
+            last: self.last,
         }
     }
 }
@@ -244,7 +130,8 @@ pub fn compare(
     let saved = goal.digest();
     // A plan that came between them may need more memory than the older one had.
     let machine = Machine::restore(&opened.checkpoint(older)?, goal.sizes())?;
-    let mut replay = Replay::new(recovered, machine, Position(older));
+    let extent = recovered.extent();
+    let mut replay = Replay::new(&extent, machine, Position(older));
     opened.for_each_chunk(older, |first, chunk| {
         if first >= newer || replay.apply(chunk).is_err() {
             return ControlFlow::Break(());
