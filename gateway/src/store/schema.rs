@@ -63,9 +63,14 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(StoreError::io(path, tried)(error)),
     }
-    let log_bytes = std::fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len());
-    if header.is_empty() && log_bytes == 0 || is_our_header(&header) {
+    let bytes_of = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let has_log = bytes_of(&with_suffix(path, "-wal")) > 0;
+    if header.is_empty() && !has_log || is_our_header(&header) {
         Ok(())
+    } else if header.iter().all(|byte| *byte == 0) && !has_log && bytes_of(path) <= PAGE_BYTES {
+        // The power failed while the file was made: its first page has its length and no content. With a log, or
+        // with more pages, it would have been in use.
+        start_over(path)
     } else {
         Err(StoreError::corrupt(
             path,
@@ -73,6 +78,15 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
             "not a database of tidegate",
         ))
     }
+}
+
+fn start_over(path: &Path) -> Result<(), StoreError> {
+    for file in [with_suffix(path, "-journal"), path.to_path_buf()] {
+        if file.exists() {
+            std::fs::remove_file(&file).map_err(StoreError::io(&file, "remove it"))?;
+        }
+    }
+    Ok(())
 }
 
 fn is_our_header(header: &[u8]) -> bool {

@@ -193,3 +193,21 @@ fn a_suspicion_that_does_not_hold_is_dropped() {
     assert_eq!(recovered.moved_aside, None);
     assert!(!dir.path().join("tidegate.db.suspect").exists());
 }
+
+/// A first page that came to the disk as zeros was moved aside as a corrupt store, although it never held anything.
+#[test]
+fn a_file_whose_making_was_cut_short_is_begun_anew() {
+    let dir = TempDir::new().expect("a directory");
+    fs::write(dir.path().join(FILE_NAME), vec![0; PAGE_BYTES as usize]).expect("a file");
+    fs::write(dir.path().join("tidegate.db-journal"), vec![0; 512]).expect("a file");
+    assert_eq!(open_in(dir.path()).0.moved_aside, None);
+}
+
+#[test]
+fn a_large_file_whose_first_page_is_gone_is_moved_aside() {
+    let dir = TempDir::new().expect("a directory");
+    let mut bytes = filled(dir.path());
+    bytes[..PAGE_BYTES as usize].fill(0);
+    fs::write(dir.path().join(FILE_NAME), bytes).expect("a file");
+    assert!(open_in(dir.path()).0.moved_aside.is_some());
+}
