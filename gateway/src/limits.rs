@@ -56,7 +56,7 @@ pub const MUTATION_STEPS_PER_COMMIT: usize = 4;
 /// A packet is handled only where this many steps are left.
 pub const MUTATION_STEPS_KEPT: usize = 2;
 /// Room in the outbox arena that one entry may need: a batch of each kind, the alerts and summaries it causes.
-pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 1280 * 1024;
+pub const OUTBOX_BYTES_PER_ENTRY_MAX: usize = 2 * 1024 * 1024;
 /// Rows that one entry may seal: alerts of all sensors that are due, and their batches.
 pub const OUTBOX_ROWS_PER_ENTRY_MAX: usize = 2 * 1024;
 /// Commits in memory: one gathers while the other is on its way to the disk.

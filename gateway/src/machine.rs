@@ -5,8 +5,8 @@
 //! so both arrive at the same state, the same rows with the same sequences, and the same alert ids.
 
 use pipeline::{
-    BatchKind, Emit, Gate, Instant, Link, Memory, Needs, Now, OpenRow, Output, Pane, Parts,
-    Pipeline, Plan, Reading, Refused, Sensor,
+    BatchKind, Emit, Gate, Instant, Link, Memory, Needs, Now, OpenRow, Output, Pane, PaneSketch,
+    Parts, Pipeline, Plan, Reading, Refused, Sensor,
 };
 use wire::{Alert, SensorId, SensorName, Summary};
 
@@ -35,6 +35,8 @@ pub struct Sizes {
     pub sensors: usize,
     /// Gates: sensors that may be cleaned.
     pub gates: usize,
+    /// Sensors that may have sketches.
+    pub sketched: usize,
     /// Panes of each.
     pub panes_per_sensor: usize,
     /// Rows of the open batch.
@@ -48,6 +50,7 @@ impl Sizes {
         Ok(Self {
             sensors: self.sensors.max(needs.sensors),
             gates: self.gates.max(needs.gates),
+            sketched: self.sketched.max(needs.sketched),
             panes_per_sensor: self.panes_per_sensor.max(needs.panes_each),
             rows: self.rows.max(needs.rows),
         })
@@ -60,6 +63,7 @@ pub(crate) struct Boxed;
 impl Memory for Boxed {
     type Sensors = Box<[Sensor]>;
     type Panes = Box<[Pane]>;
+    type Sketches = Box<[PaneSketch]>;
     type Gates = Box<[Gate]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
@@ -72,7 +76,7 @@ pub trait Effects {
     /// An alert was raised or cleared.
     fn alert(&mut self, alert: &Alert<'_>);
     /// A window was closed or revised.
-    fn average(&mut self, summary: &Summary, name: SensorName<'_>);
+    fn average(&mut self, summary: &Summary, name: SensorName<'_>, quantiles: &[f64]);
     /// A batch or an alert is complete and waits to be forwarded.
     fn seal(&mut self, row: &SealedRow<'_>);
 }
@@ -312,6 +316,7 @@ pub fn memory_bytes(sizes: &Sizes) -> usize {
         size_of::<Sensor>() + size_of::<Link>() + sizes.panes_per_sensor * size_of::<Pane>();
     sizes.sensors * per_sensor
         + sizes.gates * size_of::<Gate>()
+        + sizes.sketched * sizes.panes_per_sensor * size_of::<PaneSketch>()
         + sizes.rows * size_of::<OpenRow>()
         + SUMMARIES_OPEN_MAX * size_of::<Summary>()
         + BATCH_BYTES
@@ -326,6 +331,7 @@ fn parts(sizes: &Sizes) -> Parts<Boxed> {
     Parts {
         sensors: (0..sizes.sensors).map(|_| Sensor::default()).collect(),
         panes: vec![Pane::default(); sizes.sensors * sizes.panes_per_sensor].into(),
+        sketches: vec![PaneSketch::default(); sizes.sketched * sizes.panes_per_sensor].into(),
         gates: (0..sizes.gates).map(|_| Gate::default()).collect(),
         links: vec![Link::default(); sizes.sensors].into(),
         rows: vec![OpenRow::default(); sizes.rows].into(),
@@ -367,7 +373,11 @@ impl<E: Effects> Emit for Sealer<'_, E> {
                     Err(_) => debug_assert!(false, "ALERT_BYTES_MAX holds the longest names"),
                 }
             }
-            Output::Summary { summary, name } => self.effects.average(summary, name),
+            Output::Summary {
+                summary,
+                name,
+                quantiles,
+            } => self.effects.average(summary, name, quantiles),
             Output::Batch { kind, bytes, items } => {
                 let lane = match kind {
                     BatchKind::Telemetry => Lane::Telemetry,

@@ -3,7 +3,7 @@
 use core::fmt::Write;
 
 use serde::Serialize;
-use wire::{Alert, SensorName, Severity, Summary, WindowKind};
+use wire::{Alert, SensorName, Severity, Sketch, Stats, Summary, WindowKind};
 
 /// Room for the longest topic: the names at their longest.
 const TOPIC_BYTES: usize = 256;
@@ -61,10 +61,25 @@ struct AverageJson<'a> {
     first: Option<f64>,
     last: Option<f64>,
     ewma: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantiles: Option<Quantiles<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantile_error: Option<f64>,
     uncertain: u32,
     bad: u32,
     revision: u32,
     partial: bool,
+}
+
+/// Quantiles at these parts of all values, by the part.
+struct Quantiles<'a>(&'a [f64], &'a Sketch, &'a Stats);
+
+impl Serialize for Quantiles<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(parts, sketch, stats) = self;
+        let told = |part: &f64| (*part, sketch.quantile(*part, stats.min, stats.max));
+        serializer.collect_map(parts.iter().map(told))
+    }
 }
 
 #[derive(Serialize)]
@@ -120,7 +135,13 @@ impl Message {
     }
 
     /// A summary, on `tidegate/<gateway>/average/<device>/<signal>/<window>`.
-    pub fn write_average(&mut self, gateway: &str, summary: &Summary, name: SensorName<'_>) {
+    pub fn write_average(
+        &mut self,
+        gateway: &str,
+        summary: &Summary,
+        name: SensorName<'_>,
+        quantiles: &[f64],
+    ) {
         let SensorName {
             device,
             signal,
@@ -130,12 +151,17 @@ impl Message {
         let kind = match window.kind {
             WindowKind::Tumbling => "",
             WindowKind::Sliding => "rolling-",
+            WindowKind::Session => "session",
         };
-        let span = Span(window.length_ms);
+        // Each session has a length of its own.
+        let span = Some(Span(window.length_ms)).filter(|_| window.kind != WindowKind::Session);
+        let span = span.map_or(String::new(), |span| span.to_string());
         self.topic(format_args!(
             "tidegate/{gateway}/average/{device}/{signal}/{kind}{span}"
         ));
         let stats = summary.stats.as_ref();
+        let told = summary.sketch.as_ref().zip(stats);
+        let told = told.filter(|_| !quantiles.is_empty());
         self.payload(&AverageJson {
             device,
             signal,
@@ -144,13 +170,15 @@ impl Message {
             end: window.start.0.saturating_add(i64::from(window.length_ms)),
             n: stats.map_or(0, |stats| stats.n),
             mean: stats.map(|stats| stats.mean),
-            time_weighted_mean: stats.and_then(wire::Stats::time_weighted_mean),
-            stddev: stats.and_then(wire::Stats::stddev),
+            time_weighted_mean: stats.and_then(Stats::time_weighted_mean),
+            stddev: stats.and_then(Stats::stddev),
             min: stats.map(|stats| stats.min),
             max: stats.map(|stats| stats.max),
             first: stats.map(|stats| stats.first),
             last: stats.map(|stats| stats.last),
             ewma: summary.ewma,
+            quantiles: told.map(|(sketch, stats)| Quantiles(quantiles, sketch, stats)),
+            quantile_error: told.map(|(sketch, _)| sketch.error_max()),
             uncertain: summary.uncertain,
             bad: summary.bad,
             revision: summary.revision,
@@ -288,6 +316,7 @@ mod tests {
                 signal: "s",
                 unit: "",
             },
+            &[],
         );
         assert_eq!(message.topic, "tidegate/g/average/d/s/rolling-60s");
         let json: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
@@ -295,5 +324,41 @@ mod tests {
             (&json["mean"], &json["bad"], &json["end"]),
             (&serde_json::Value::Null, &2.into(), &120_000.into())
         );
+    }
+
+    #[test]
+    fn quantiles_stand_under_their_parts() {
+        let mut message = Message::default();
+        let mut sketch = Sketch::default();
+        (1..=100).for_each(|n| sketch.push(f64::from(n)));
+        let stats = Stats {
+            n: 100,
+            min: 1.0,
+            max: 100.0,
+            ..Stats::default()
+        };
+        let summary = Summary {
+            window: Window {
+                start: Timestamp(7),
+                length_ms: 90_001,
+                kind: WindowKind::Session,
+            },
+            stats: Some(stats),
+            sketch: Some(sketch),
+            ..Summary::default()
+        };
+        let name = SensorName {
+            device: "d",
+            signal: "s",
+            unit: "",
+        };
+        message.write_average("g", &summary, name, &[0.5, 0.95]);
+        assert_eq!(message.topic, "tidegate/g/average/d/s/session");
+        let json: serde_json::Value = serde_json::from_slice(&message.payload).expect("JSON");
+        let told = |part: &str| json["quantiles"][part].as_f64().expect("a number");
+        let error = json["quantile_error"].as_f64().expect("a number");
+        for (part, exact) in [("0.5", 50.0), ("0.95", 95.0)] {
+            assert!((told(part) - exact).abs() <= error * exact, "{json}");
+        }
     }
 }

@@ -206,7 +206,7 @@ struct Lacking<'a> {
 impl Effects for Lacking<'_> {
     fn alert(&mut self, _: &Alert<'_>) {}
 
-    fn average(&mut self, _: &Summary, _: SensorName<'_>) {}
+    fn average(&mut self, _: &Summary, _: SensorName<'_>, _: &[f64]) {}
 
     fn seal(&mut self, row: &SealedRow<'_>) {
         if row.sequence <= self.last[row.lane.index()] {

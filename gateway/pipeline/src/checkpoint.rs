@@ -29,20 +29,25 @@ const VERSION: u8 = 2;
 
 /// Upper bounds of the parts that there are many of, in bytes: floats take 8, other numbers up to 10.
 const PANE_BYTES_MAX: usize = 160;
+const SKETCH_BYTES_MAX: usize = 8 + 10 * wire::sketch::BINS_MAX;
 const ROW_BYTES_MAX: usize = 64;
-const SUMMARY_BYTES_MAX: usize = 192;
+const SUMMARY_BYTES_MAX: usize = 192 + SKETCH_BYTES_MAX;
 
 /// The largest checkpoint of a pipeline with memory of this size, in bytes.
 #[must_use]
 pub const fn checkpoint_bytes_max(
     sensors: usize,
     panes: usize,
+    sketches: usize,
     rows: usize,
     summaries: usize,
 ) -> usize {
     // Each sensor may have a gate.
     let parts = 1 + CONDITIONS_MAX + DERIVED_MAX + RULES_MAX + 2 * sensors;
-    let many = panes * PANE_BYTES_MAX + rows * ROW_BYTES_MAX + summaries * SUMMARY_BYTES_MAX;
+    let many = panes * PANE_BYTES_MAX
+        + sketches * SKETCH_BYTES_MAX
+        + rows * ROW_BYTES_MAX
+        + summaries * SUMMARY_BYTES_MAX;
     1 + parts * CHECKPOINT_PART_BYTES_MAX + many + 4
 }
 
@@ -57,6 +62,7 @@ struct Head {
     rules: u16,
     sensors: u16,
     gates: u16,
+    sketched: u16,
     telemetry: Open,
     aggregates: Open,
     instant: Instant,
@@ -64,11 +70,12 @@ struct Head {
     counters: Counters,
 }
 
-/// One sensor; its gate, if it has one, and its kept panes follow.
+/// One sensor; its gate, if it has one, and its kept panes follow, each with its sketch, if it has one, and so do its sessions.
 #[derive(Serialize)]
 struct SavedSensor<'a> {
     due: Option<Instant>,
     panes: u16,
+    sessions: u16,
     sensor: &'a Sensor,
 }
 
@@ -77,6 +84,7 @@ struct SavedSensor<'a> {
 struct LoadedSensor {
     due: Option<Instant>,
     panes: u16,
+    sessions: u16,
     sensor: Sensor,
 }
 
@@ -89,6 +97,8 @@ pub struct Needs {
     pub panes_each: usize,
     /// Gates.
     pub gates: usize,
+    /// Sensors with sketches.
+    pub sketched: usize,
     /// Rows of the open batch.
     pub rows: usize,
     /// Summaries of the open batch of them.
@@ -108,6 +118,7 @@ impl Needs {
             sensors: head.sensors.into(),
             panes_each: plan.panes_min() as usize,
             gates: head.gates.into(),
+            sketched: head.sketched.into(),
             rows: head.telemetry.len,
             summaries: head.aggregates.len,
         })
@@ -161,25 +172,7 @@ impl<M: Memory> Pipeline<M> {
         let derived = self.plan.derived.iter();
         derived.for_each(|derived| parts.write(derived));
         self.plan.rules.iter().for_each(|rule| parts.write(rule));
-        for (place, sensor) in self.memory.sensors[..usize::from(self.sensors)]
-            .iter()
-            .enumerate()
-        {
-            let working = self.plan.config(sensor.rule).working_len(self.panes_each);
-            let panes = sensor
-                .windows
-                .kept(&self.memory.panes[place * self.panes_each..][..working]);
-            let due = self.timers.due(&self.memory.links, place as u16);
-            parts.write(&SavedSensor {
-                due,
-                panes: panes.clone().count() as u16,
-                sensor,
-            });
-            if let Some(gate) = sensor.gate {
-                parts.write(&self.memory.gates[usize::from(gate)]);
-            }
-            panes.for_each(|pane| parts.write(pane));
-        }
+        (0..usize::from(self.sensors)).for_each(|place| self.save_sensor(place, &mut parts));
         self.memory.rows[..self.telemetry.len]
             .iter()
             .for_each(|row| parts.write(&row.row));
@@ -188,6 +181,38 @@ impl<M: Memory> Pipeline<M> {
             .for_each(|summary| parts.write(summary));
         let checksum = parts.checksum.to_le_bytes();
         parts.put(&checksum);
+    }
+
+    fn save_sensor(&self, place: usize, parts: &mut PartWriter<impl FnMut(&[u8])>) {
+        let sensor = &self.memory.sensors[place];
+        let [by_clock, sessions] = self.plan.config(sensor.rule).panes_each();
+        let (by_clock, sessions) = (by_clock as usize, sessions as usize);
+        let panes = &self.memory.panes[place * self.panes_each..][..by_clock + sessions];
+        let keeps = sensor.windows.keeps(by_clock);
+        let kept = (0..by_clock).filter(|at| keeps(&panes[*at]));
+        parts.write(&SavedSensor {
+            due: self.timers.due(&self.memory.links, place as u16),
+            panes: kept.clone().count() as u16,
+            sessions: sessions as u16,
+            sensor,
+        });
+        if let Some(gate) = sensor.gate {
+            parts.write(&self.memory.gates[usize::from(gate)]);
+        }
+        for at in kept.chain(by_clock..by_clock + sessions) {
+            parts.write(&panes[at]);
+            if let Some(block) = sensor.sketches {
+                let at = usize::from(block) * self.panes_each + at;
+                parts.write(&self.memory.sketches[at].sketch);
+            }
+        }
+    }
+
+    /// Sketches up to the last one that a sensor owns.
+    fn sketched(&self) -> u16 {
+        let sensors = &self.memory.sensors[..usize::from(self.sensors)];
+        let used = sensors.iter().filter_map(|sensor| sensor.sketches);
+        used.max().map_or(0, |last| last.saturating_add(1))
     }
 
     /// Gates up to the last one that a sensor owns.
@@ -207,6 +232,7 @@ impl<M: Memory> Pipeline<M> {
             rules: self.plan.rules.len() as u16,
             sensors: self.sensors,
             gates: self.gates_used(),
+            sketched: self.sketched(),
             telemetry: self.telemetry,
             aggregates: self.aggregates,
             instant: self.instant,
@@ -239,16 +265,10 @@ impl<M: Memory> Pipeline<M> {
         let mut timers = Timers::default();
         check_room(head.sensors.into(), memory.sensors.len(), "sensors")?;
         check_room(head.gates.into(), memory.gates.len(), "gates")?;
+        let blocks = memory.sketches.len() / panes_each.max(1);
+        check_room(head.sketched.into(), blocks, "sketches")?;
         for place in 0..head.sensors {
-            let at = usize::from(place);
-            let panes = Parts::<M>::panes_of(&mut memory.panes, at, panes_each);
-            let due = parts.read_sensor(
-                &plan,
-                place,
-                &mut memory.sensors[at],
-                &mut memory.gates,
-                panes,
-            )?;
+            let due = parts.read_sensor(&plan, place, &mut memory)?;
             names::insert(&mut memory.links, &memory.sensors, place);
             timers.set(&mut memory.links, place, due);
         }

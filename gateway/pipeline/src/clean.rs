@@ -10,11 +10,10 @@ use wire::{Quality, Reasons, Timestamp};
 /// The last readings of a sensor as they were sent, to know a duplicate by.
 ///
 /// Only an equal pair of time and value is one. Equal time alone is not: a clock that is set back an hour lands on earlier
-/// times. A reading that carries no time is never one.
+/// times. A reading that carries no time is never one. Pairs are kept as 64 bits that are mixed of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Recent {
-    times: [i64; RECENT_MAX],
-    bits: [u64; RECENT_MAX],
+    pairs: [u64; RECENT_MAX],
     newest: i64,
     len: u8,
     next: u8,
@@ -23,8 +22,7 @@ pub(crate) struct Recent {
 impl Default for Recent {
     fn default() -> Self {
         Self {
-            times: [0; RECENT_MAX],
-            bits: [0; RECENT_MAX],
+            pairs: [0; RECENT_MAX],
             newest: i64::MIN,
             len: 0,
             next: 0,
@@ -35,18 +33,17 @@ impl Default for Recent {
 impl Recent {
     /// Whether this reading is among the last ones; if it is not, it is from now on.
     pub(crate) fn is_duplicate(&mut self, time: Timestamp, value: f64) -> bool {
-        let (time, bits) = (time.0, value.to_bits());
+        let (time, pair) = (time.0, mixed(time.0 as u64, value.to_bits()));
         if time > self.newest {
             self.newest = time;
         } else {
             let known = usize::from(self.len);
-            if (0..known).any(|n| self.times[n] == time && self.bits[n] == bits) {
+            if self.pairs[..known].contains(&pair) {
                 return true;
             }
         }
         let next = usize::from(self.next);
-        self.times[next] = time;
-        self.bits[next] = bits;
+        self.pairs[next] = pair;
         self.next = ((next + 1) % RECENT_MAX) as u8;
         self.len = (self.len + 1).min(RECENT_MAX as u8);
         false
@@ -56,6 +53,16 @@ impl Recent {
     pub(crate) fn is_sound(&self) -> bool {
         usize::from(self.len) <= RECENT_MAX && usize::from(self.next) < RECENT_MAX
     }
+}
+
+/// Both as one number, each bit of which depends on all of theirs: the last stage of SplitMix64 (Steele et al. 2014), twice.
+const fn mixed(a: u64, b: u64) -> u64 {
+    const fn stir(mut x: u64) -> u64 {
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        x ^ (x >> 31)
+    }
+    stir(stir(a).wrapping_add(b))
 }
 
 /// The event time that holds, and why if it is not the sensor's.

@@ -7,10 +7,10 @@ pub use validate::Invalid;
 use crate::expression::{Expression, Inputs};
 use crate::glob;
 use crate::limits::{
-    CONDITIONS_MAX, DERIVED_MAX, DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, RULE_BYTES_MAX,
-    RULES_MAX, SENTINELS_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX, UNIT_BYTES_MAX,
+    CONDITIONS_MAX, DERIVED_MAX, DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, QUANTILES_MAX,
+    RULE_BYTES_MAX, RULES_MAX, SENTINELS_MAX, SESSIONS_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX,
+    UNIT_BYTES_MAX,
 };
-use crate::window::Pane;
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use wire::{Severity, WindowKind};
@@ -105,6 +105,12 @@ pub struct SensorConfig {
     pub tumbling_ms: Option<u32>,
     /// The sliding windows.
     pub sliding: Option<Sliding>,
+    /// The windows that end with a pause.
+    #[serde(default)]
+    pub session: Option<SessionRule>,
+    /// The parts of all values at which each window's distribution is told, such as 0.95.
+    #[serde(default)]
+    pub quantiles: Vec<f64, QUANTILES_MAX>,
     /// Time constant of the exponentially weighted moving average, in ms.
     pub ewma_tau_ms: Option<u32>,
     /// Limits whose crossing raises an alert.
@@ -173,6 +179,15 @@ pub struct Sliding {
     pub window_ms: u32,
     /// From the start of one window to the start of the next.
     pub hop_ms: u32,
+}
+
+/// Windows from the first value behind a pause to the last one before the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRule {
+    /// Values that are less than this many ms of event time apart belong together.
+    pub gap_ms: u32,
+    /// A session does not cross the multiples of this many ms since 1970, so that it has an end where no pause comes.
+    pub length_ms_max: u32,
 }
 
 /// On which side of a limit a value breaks the rule.
@@ -252,6 +267,8 @@ impl Default for SensorConfig {
             gap_ms_max: 300_000,
             tumbling_ms: Some(60_000),
             sliding: None,
+            session: None,
+            quantiles: Vec::new(),
             ewma_tau_ms: None,
             thresholds: Vec::new(),
             silence: None,
@@ -272,6 +289,13 @@ impl Plan {
     pub fn has_cleaning(&self) -> bool {
         let mut configs = self.rules.iter().map(|rule| &rule.config);
         self.defaults.cleaning.is_some() || configs.any(|config| config.cleaning.is_some())
+    }
+
+    /// Whether any sensor is to have sketches.
+    #[must_use]
+    pub fn has_quantiles(&self) -> bool {
+        let mut configs = self.rules.iter().map(|rule| &rule.config);
+        !self.defaults.quantiles.is_empty() || configs.any(|config| !config.quantiles.is_empty())
     }
 
     /// The condition of a sensor.
@@ -306,33 +330,25 @@ impl SensorConfig {
         }
     }
 
+    pub(crate) fn panes_min(&self) -> u64 {
+        self.panes_each().into_iter().sum()
+    }
+
+    /// How many panes the windows by the clock need, and how many the sessions.
+    ///
     /// Enough for the longest window and the lateness behind it, so that no pane makes room for a new one before all windows
     /// which it belongs to are closed; and one more, whose windows are closed and may still be revised.
-    pub(crate) fn panes_min(&self) -> u64 {
+    pub(crate) fn panes_each(&self) -> [u64; 2] {
+        let sessions = self.session.map_or(0, |_| SESSIONS_MAX as u64);
         let Some(pane_ms) = self.pane_ms().filter(|ms| *ms > 0) else {
-            return 0;
+            return [0, sessions];
         };
         let length_ms = self
             .tumbling_ms
             .unwrap_or(0)
             .max(self.sliding.map_or(0, |sliding| sliding.window_ms));
         let span_ms = u64::from(length_ms) + u64::from(self.lateness_ms);
-        span_ms.div_ceil(u64::from(pane_ms)) + 1
-    }
-
-    /// The panes that the sensor works with, of those that it was given: as many as its windows need, so that what
-    /// comes of its readings depends on the plan alone, and not on how much memory there is.
-    pub(crate) fn working<'p>(&self, panes: &'p mut [Pane]) -> &'p mut [Pane] {
-        let len = self.working_len(panes.len());
-        &mut panes[..len]
-    }
-
-    /// How many these are, of `given`.
-    pub(crate) fn working_len(&self, given: usize) -> usize {
-        match self.panes_min() {
-            0 => given,
-            needed => given.min(needed as usize),
-        }
+        [span_ms.div_ceil(u64::from(pane_ms)) + 1, sessions]
     }
 
     /// Length and step of the windows of a kind, in ms of event time.
@@ -342,6 +358,7 @@ impl SensorConfig {
             WindowKind::Sliding => self
                 .sliding
                 .map(|s| (i64::from(s.window_ms), i64::from(s.hop_ms))),
+            WindowKind::Session => None,
         }
     }
 
@@ -349,6 +366,8 @@ impl SensorConfig {
     pub(crate) fn has_windows_of(&self, other: &Self) -> bool {
         self.tumbling_ms == other.tumbling_ms
             && self.sliding == other.sliding
+            && self.session == other.session
+            && self.quantiles.is_empty() == other.quantiles.is_empty()
             && self.lateness_ms == other.lateness_ms
     }
 }

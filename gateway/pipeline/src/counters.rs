@@ -42,6 +42,8 @@ pub struct Counters {
     pub derived_stale: u64,
     /// Sensors that are to be cleaned, for which no gate was left.
     pub gates_full: u64,
+    /// Sensors whose quantiles are to be told, for which no sketches were left.
+    pub sketches_full: u64,
     /// Readings for which the sensor's condition held.
     pub condition: u64,
     /// Readings that were infinite or no number.

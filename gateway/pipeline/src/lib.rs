@@ -57,4 +57,4 @@ pub use output::{BatchKind, Emit, Output};
 pub use pipeline::{Pipeline, Reading, Refused, Unusable, Verdict};
 pub use sensor::{Counts, Sensor, SensorStatus};
 pub use time::{Instant, Now};
-pub use window::Pane;
+pub use window::{Pane, PaneSketch};

@@ -3,6 +3,7 @@
 use crate::sensor::Sensor;
 use crate::window::Pane;
 use wire::alert::WHY_BYTES_MAX;
+use wire::sketch::SKETCH_BYTES_MAX;
 
 /// Longest gateway id, in bytes: a host name fits.
 pub const GATEWAY_BYTES_MAX: usize = 64;
@@ -52,6 +53,10 @@ pub const FLIPS_MAX: usize = 4;
 pub const TOGETHER_MAX: usize = 24;
 /// Most panes of a sensor: an hour in hops of 15 s.
 pub const PANES_MAX: usize = 256;
+/// Sessions of a sensor that are kept: two that may go on while readings come out of order, and two that were told.
+pub const SESSIONS_MAX: usize = 4;
+/// Quantiles of a window that are told: three, and one more.
+pub const QUANTILES_MAX: usize = 4;
 /// Longest window, in ms: a week. The time it covers fits 32 bits.
 pub const WINDOW_MS_MAX: u32 = 7 * 24 * 3_600_000;
 /// Shortest window or hop, in ms: below it a summary costs more than its readings.
@@ -87,8 +92,9 @@ pub const TOLD_PER_CALL_MAX: u64 = 256;
 /// The longest alert, in bytes of the format: a frame, names, and the numbers and the why.
 pub const ALERT_BYTES_MAX: usize =
     FRAME_BYTES_MAX + NAME_BYTES_MAX + (1 + RULE_BYTES_MAX) + 40 + (1 + WHY_BYTES_MAX);
-/// The longest summary in a batch, in bytes of the format: names, because each may be of another sensor, and the numbers.
-pub const SUMMARY_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 125;
+/// The longest summary in a batch, in bytes of the format: names, because each may be of another sensor, and the
+/// numbers.
+pub const SUMMARY_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 125 + SKETCH_BYTES_MAX;
 /// What a message takes beside its body.
 const FRAME_BYTES_MAX: usize = 1 + 1 + (1 + GATEWAY_BYTES_MAX) + 10 + 4;
 /// A sensor with its names.
@@ -100,10 +106,10 @@ const NAME_BYTES_MAX: usize =
 pub const ALERTS_PER_SENSOR_MAX: usize = 2 * (THRESHOLDS_MAX + 1);
 
 /// Summaries that one call may tell of one sensor with `panes` panes: of both kinds those that are closed, which begin at most
-/// two panes earlier than the oldest that is kept, and those that are revised.
+/// two panes earlier than the oldest that is kept, and those that are revised; and as many sessions.
 #[must_use]
 pub const fn summaries_per_sensor_max(panes: usize) -> usize {
-    2 * (panes + 2) + 2 * panes
+    2 * (panes + 2) + 2 * panes + 2 * SESSIONS_MAX
 }
 
 /// Alerts and batches that one call may emit, if each sensor has `panes` panes: at the worst a plan makes a batch of each summary.
@@ -119,8 +125,9 @@ pub const fn call_bytes_max(panes: usize, summaries: usize, buffer: usize) -> us
     let telemetry = buffer;
     let alerts = ALERTS_PER_SENSOR_MAX * ALERT_BYTES_MAX;
     let told = TOLD_PER_CALL_MAX as usize + summaries_per_sensor_max(panes);
-    // An alert is not shorter than a summary with a batch of its own.
-    telemetry + alerts + told * ALERT_BYTES_MAX + summaries * SUMMARY_BYTES_MAX + FRAME_BYTES_MAX
+    // An alert is shorter than a summary with a batch of its own.
+    let one = SUMMARY_BYTES_MAX + FRAME_BYTES_MAX;
+    telemetry + alerts + told * one + summaries * SUMMARY_BYTES_MAX + FRAME_BYTES_MAX
 }
 
 /// The smallest buffer for sealed batches: one row with the longest names fits.
@@ -140,11 +147,11 @@ const fn sensor_bytes(panes: usize) -> usize {
 }
 
 const _: () = {
-    assert!(sensor_bytes(3) <= SENSOR_LITE_BYTES_MAX);
+    assert!(sensor_bytes(3) <= 2 * SENSOR_LITE_BYTES_MAX);
     assert!(sensor_bytes(32) + size_of::<crate::Gate>() <= SENSOR_STANDARD_BYTES_MAX);
     assert!(sensor_bytes(160) + size_of::<crate::Gate>() <= SENSOR_FULL_BYTES_MAX);
     assert!(RULES_MAX < u16::MAX as usize);
-    assert!(ALERT_BYTES_MAX >= SUMMARY_BYTES_MAX + FRAME_BYTES_MAX);
+    assert!(ALERT_BYTES_MAX <= SUMMARY_BYTES_MAX + FRAME_BYTES_MAX);
     assert!(
         BATCH_BYTES_MIN
             >= GATEWAY_BYTES_MAX + DEVICE_BYTES_MAX + SIGNAL_BYTES_MAX + UNIT_BYTES_MAX + 256

@@ -1,11 +1,12 @@
 //! The memory of a pipeline, which the caller gives: boxed by a gateway, borrowed by a test.
 
 use crate::batch::OpenRow;
+use crate::config::SensorConfig;
 use crate::gate::Gate;
 use crate::limits::{BATCH_BYTES_MIN, ROWS_MAX, SENSORS_MAX};
 use crate::link::Link;
 use crate::sensor::Sensor;
-use crate::window::Pane;
+use crate::window::{Pane, PaneSketch, Room};
 use core::error::Error;
 use core::fmt;
 use core::marker::PhantomData;
@@ -18,6 +19,8 @@ pub trait Memory {
     type Sensors: DerefMut<Target = [Sensor]>;
     /// Holds the panes of the sensors' windows.
     type Panes: DerefMut<Target = [Pane]>;
+    /// Holds the sketches of the sensors whose quantiles are told.
+    type Sketches: DerefMut<Target = [PaneSketch]>;
     /// Holds the gates of the sensors that are cleaned.
     type Gates: DerefMut<Target = [Gate]>;
     /// Holds the indexes over the sensors.
@@ -36,6 +39,8 @@ pub struct Parts<M: Memory> {
     pub sensors: M::Sensors,
     /// A whole number of panes for each sensor; [`Plan::panes_min`](crate::Plan::panes_min) tells how many.
     pub panes: M::Panes,
+    /// As many for each sensor whose quantiles are told as it has panes; the others' are not.
+    pub sketches: M::Sketches,
     /// As many as sensors may be cleaned at once; the others' values pass as they are.
     pub gates: M::Gates,
     /// As many as sensors.
@@ -55,6 +60,7 @@ pub struct Borrowed<'m>(PhantomData<&'m ()>);
 impl<'m> Memory for Borrowed<'m> {
     type Sensors = &'m mut [Sensor];
     type Panes = &'m mut [Pane];
+    type Sketches = &'m mut [PaneSketch];
     type Gates = &'m mut [Gate];
     type Links = &'m mut [Link];
     type Rows = &'m mut [OpenRow];
@@ -100,6 +106,15 @@ impl<M: Memory> Parts<M> {
                 "be for a whole number of them per sensor",
             ),
             (
+                sensors == 0 || self.sketches.is_empty() || {
+                    let each = self.panes.len() / sensors;
+                    self.sketches.len().checked_rem(each) == Some(0)
+                        && self.sketches.len() <= self.panes.len()
+                },
+                "sketches",
+                "be for as many of them per sensor as panes, and for no more sensors",
+            ),
+            (
                 self.gates.len() <= SENSORS_MAX,
                 "gates",
                 "be for at most 65 535 of them",
@@ -126,6 +141,7 @@ impl<M: Memory> Parts<M> {
         }
         self.sensors.fill_with(Sensor::default);
         self.panes.fill(Pane::default());
+        self.sketches.fill(PaneSketch::default());
         self.gates.fill_with(Gate::default);
         self.links.fill(Link::default());
         Ok(self.panes.len() / sensors)
@@ -134,5 +150,20 @@ impl<M: Memory> Parts<M> {
     /// The panes of the sensor at `place`, of which each has `each`.
     pub(crate) fn panes_of(panes: &mut [Pane], place: usize, each: usize) -> &mut [Pane] {
         &mut panes[place * each..][..each]
+    }
+
+    /// What the windows of the sensor at `place` work with; `block` says which sketches are its own.
+    pub(crate) fn room_of<'p>(
+        panes: &'p mut [Pane],
+        sketches: &'p mut [PaneSketch],
+        (place, block): (usize, Option<u16>),
+        each: usize,
+        config: &SensorConfig,
+    ) -> Room<'p> {
+        let sketches = match block {
+            Some(block) => &mut sketches[usize::from(block) * each..][..each],
+            None => &mut [],
+        };
+        config.room(Self::panes_of(panes, place, each), sketches)
     }
 }

@@ -13,6 +13,8 @@ pub enum Output<'a> {
         summary: &'a Summary,
         /// Whose window it is.
         name: SensorName<'a>,
+        /// At which parts of all values its distribution is asked for.
+        quantiles: &'a [f64],
     },
     /// A batch was sealed: it has its place in the outbox.
     Batch {

@@ -5,11 +5,12 @@ mod cleaning;
 mod derive;
 mod due;
 mod seal;
+mod sketches;
 mod replan;
 
 use crate::alarm::{self, Cause, Change};
 use crate::batch::Open;
-use crate::config::{Invalid, Plan};
+use crate::config::{Invalid, Plan, SensorConfig};
 use crate::counters::Counters;
 use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
@@ -149,6 +150,7 @@ impl<M: Memory> Pipeline<M> {
         self.sensors += 1;
         names::insert(&mut self.memory.links, &self.memory.sensors, place);
         self.assign_gate(usize::from(place));
+        self.assign_sketches(usize::from(place));
         self.reset_timer(usize::from(place));
         Ok(SensorId(place))
     }
@@ -262,6 +264,11 @@ impl<M: Memory> Pipeline<M> {
     #[must_use]
     pub fn name(&self, sensor: SensorId) -> SensorName<'_> {
         name_of(&self.memory.sensors, &self.plan, sensor)
+    }
+
+    pub(crate) fn config_of(&self, sensor: SensorId) -> &SensorConfig {
+        let state = self.memory.sensors.get(usize::from(sensor.0));
+        self.plan.config(state.and_then(|state| state.rule))
     }
 
     /// The alerts that are raised now, as they were raised.

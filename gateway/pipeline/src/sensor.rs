@@ -32,6 +32,8 @@ pub struct Sensor {
     /// When it is to be calculated from others: [`NEVER`], but for a short while.
     pub(crate) sample_at: Instant,
     pub(crate) steady: Steady,
+    /// Which sketches are its own, if its quantiles are told and there were some left.
+    pub(crate) sketches: Option<u16>,
     /// The place of its gate, if it is cleaned and there was one left.
     pub(crate) gate: Option<u16>,
     pub(crate) last: Last,
@@ -108,6 +110,7 @@ impl Sensor {
             good_at: Timestamp::default(),
             sample_at: NEVER,
             steady: Steady::default(),
+            sketches: None,
             gate: None,
             last: Last {
                 value: f64::NAN,

@@ -6,17 +6,25 @@
 
 mod pane;
 mod progress;
+mod room;
+mod session;
+mod stale;
 
 pub use pane::Pane;
+pub use room::PaneSketch;
+pub(crate) use room::{FREE, Room};
 
 use self::pane::NEVER;
-use self::progress::{Progress, first_start_after};
+use self::progress::Progress;
+use self::session::Sessions;
+use self::stale::Stale;
 use crate::config::SensorConfig;
 use crate::ewma::Ewma;
-use crate::limits::{EVENT_MS_ABS_MAX, REVISE_MS, TIME_MS_MIN, WINDOW_MS_MAX};
+use crate::limits::{EVENT_MS_ABS_MAX, TIME_MS_MIN, WINDOW_MS_MAX};
+use crate::sensor::NEVER as NEVER_DUE;
 use crate::time::{Instant, Now};
 use serde::{Deserialize, Serialize};
-use wire::{Quality, SensorId, Summary, Timestamp, Window, WindowKind};
+use wire::{Quality, SensorId, Sketch, Summary, Timestamp, Window, WindowKind};
 
 const KINDS: [WindowKind; 2] = [WindowKind::Tumbling, WindowKind::Sliding];
 
@@ -36,18 +44,8 @@ pub(crate) struct Windows {
     progress: Option<Progress>,
     /// Late values that no summary tells of yet.
     stale: Option<Stale>,
+    sessions: Sessions,
     ewma: Option<Ewma>,
-}
-
-/// A span of event time in which late values came.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Stale {
-    /// Start of the next window to be revised, by kind.
-    next: [i64; 2],
-    /// The newest of the late values.
-    time_max: i64,
-    /// When to revise.
-    due: Instant,
 }
 
 /// A value with what is known of it, for the windows.
@@ -73,6 +71,7 @@ impl Windows {
             is_broken: false,
             progress: None,
             stale: None,
+            sessions: Sessions::default(),
             ewma: None,
         }
     }
@@ -108,12 +107,12 @@ impl Windows {
         }
     }
 
-    /// Adds a reading to its pane and to the moving average; false if there are windows, but the pane is gone.
+    /// Adds a reading to its pane, its session and the moving average; false if there are windows, but it comes too late for them.
     ///
     /// All windows which the watermark has passed must have been closed before.
     pub(crate) fn push(
         &mut self,
-        panes: &mut [Pane],
+        room: &mut Room<'_>,
         now: Now,
         entry: Entry,
         config: &SensorConfig,
@@ -122,20 +121,36 @@ impl Windows {
         if entry.quality == Quality::Good {
             self.average(time, entry.value, config);
         }
+        let has_session = self.push_session(room, now, time, entry, config);
+        self.push_pane(room, now, time, entry, config) && has_session
+    }
+
+    fn push_pane(
+        &mut self,
+        room: &mut Room<'_>,
+        now: Now,
+        time: i64,
+        entry: Entry,
+        config: &SensorConfig,
+    ) -> bool {
         let has_windows = config.pane_ms().is_some();
         let Some(progress) = self.progress.as_mut().filter(|_| has_windows) else {
             return true;
         };
         let number = time.div_euclid(i64::from(self.pane_ms));
-        if number <= progress.newest - panes.len() as i64 {
+        let panes = room.panes.len() as i64;
+        if number <= progress.newest - panes {
             return false;
         }
         progress.newest = progress.newest.max(number);
-        let pane = &mut panes[number.rem_euclid(panes.len() as i64) as usize];
-        if pane.number != number {
-            *pane = Pane::empty(number);
+        let at = number.rem_euclid(panes) as usize;
+        if room.panes[at].number != number {
+            room.open(at, number);
         }
-        pane.push(time, entry.value, entry.quality, config.gap_ms_max);
+        room.panes[at].push(time, entry.value, entry.quality, config.gap_ms_max);
+        if entry.quality != Quality::Bad {
+            room.sketch(at, entry.value);
+        }
         self.note_stale(now, time, config);
         true
     }
@@ -148,72 +163,43 @@ impl Windows {
         }
     }
 
-    /// Notes a value whose windows, or some of them, have been closed.
-    fn note_stale(&mut self, now: Now, time: i64, config: &SensorConfig) {
-        let Some(progress) = &self.progress else {
-            return;
-        };
-        let mut first = [i64::MAX; 2];
-        for kind in KINDS {
-            let Some((length, step)) = config.shape(kind) else {
-                continue;
-            };
-            let start = first_start_after(time - length, step);
-            if start < progress.next[kind as usize] {
-                first[kind as usize] = start;
-            }
-        }
-        if first == [i64::MAX; 2] {
-            return;
-        }
-        let stale = self.stale.get_or_insert(Stale {
-            next: first,
-            time_max: time,
-            due: now.instant.after_ms(REVISE_MS),
-        });
-        stale.time_max = stale.time_max.max(time);
-        for kind in KINDS {
-            stale.next[kind as usize] = stale.next[kind as usize].min(first[kind as usize]);
-        }
-    }
-
     /// The summary of the next window which the watermark has passed.
     pub(crate) fn next_closed(
         &mut self,
-        panes: &[Pane],
+        room: &mut Room<'_>,
         sensor: SensorId,
         config: &SensorConfig,
     ) -> Option<Summary> {
         let watermark = self.progress.as_ref()?.watermark(config);
-        self.next_until(panes, sensor, config, watermark)
+        self.next_until(room, sensor, config, watermark)
     }
 
     /// The summary of the next window which the gateway's time has passed, the sensor being idle.
     pub(crate) fn next_idle(
         &mut self,
-        panes: &[Pane],
+        room: &mut Room<'_>,
         now: Now,
         sensor: SensorId,
         config: &SensorConfig,
     ) -> Option<Summary> {
         let until = self.progress.as_ref()?.idle_watermark(now, config);
-        self.next_until(panes, sensor, config, until)
+        self.next_until(room, sensor, config, until)
     }
 
     /// The summary of the next window of any that have begun, because they will not go on.
     pub(crate) fn next_broken(
         &mut self,
-        panes: &[Pane],
+        room: &mut Room<'_>,
         sensor: SensorId,
         config: &SensorConfig,
     ) -> Option<Summary> {
-        self.next_until(panes, sensor, config, 2 * EVENT_MS_ABS_MAX)
+        self.next_until(room, sensor, config, 2 * EVENT_MS_ABS_MAX)
     }
 
     /// The next window to be closed that ends at `until` or earlier and has readings.
     fn next_until(
         &mut self,
-        panes: &[Pane],
+        room: &mut Room<'_>,
         sensor: SensorId,
         config: &SensorConfig,
         until: i64,
@@ -224,16 +210,19 @@ impl Windows {
                     .as_mut()?
                     .take_next(kind, self.pane_ms, config, until)
             {
-                if let Some(summary) = self.summary(panes, sensor, window, config) {
+                if let Some(summary) = self.summary(room, sensor, window, config) {
                     return Some(summary);
                 }
             }
         }
-        None
+        self.next_session(room, sensor, config, until)
     }
 
     /// Whether revisions are due: now, or before the pane for `time` takes the place of one that they need.
     pub(crate) fn is_stale(&self, now: Now, time: Option<Timestamp>) -> bool {
+        if self.sessions.due <= now.instant {
+            return true;
+        }
         let Some((stale, progress)) = self.stale.as_ref().zip(self.progress.as_ref()) else {
             return false;
         };
@@ -245,12 +234,12 @@ impl Windows {
     /// The summary of the next closed window in which late values came.
     pub(crate) fn next_revised(
         &mut self,
-        panes: &[Pane],
+        room: &mut Room<'_>,
         sensor: SensorId,
         config: &SensorConfig,
     ) -> Option<Summary> {
-        while let Some(window) = self.take_stale(panes.len(), config) {
-            if let Some(summary) = self.summary(panes, sensor, window, config) {
+        while let Some(window) = self.take_stale(room.panes.len(), config) {
+            if let Some(summary) = self.summary(room, sensor, window, config) {
                 self.revision = self.revision.saturating_add(1);
                 return Some(Summary {
                     revision: self.revision,
@@ -259,36 +248,13 @@ impl Windows {
             }
         }
         self.stale = None;
-        None
-    }
-
-    /// The next stale window of which all panes are still kept.
-    fn take_stale(&mut self, panes: usize, config: &SensorConfig) -> Option<Window> {
-        let (stale, progress) = self.stale.as_mut().zip(self.progress.as_ref())?;
-        let kept_from = (progress.newest - panes as i64 + 1) * i64::from(self.pane_ms);
-        for kind in KINDS {
-            let Some((length, step)) = config.shape(kind) else {
-                continue;
-            };
-            let next = &mut stale.next[kind as usize];
-            *next = (*next).max(first_start_after(kept_from - 1, step));
-            if *next <= stale.time_max && *next < progress.next[kind as usize] {
-                let start = Timestamp(*next);
-                *next += step;
-                return Some(Window {
-                    start,
-                    length_ms: length as u32,
-                    kind,
-                });
-            }
-        }
-        None
+        self.next_changed(room, sensor, config)
     }
 
     /// Puts the panes of a window together; none if they are all empty.
     fn summary(
         &self,
-        panes: &[Pane],
+        room: &Room<'_>,
         sensor: SensorId,
         window: Window,
         config: &SensorConfig,
@@ -298,30 +264,47 @@ impl Windows {
         let pane_ms = i64::from(self.pane_ms);
         let first = window.start.0.div_euclid(pane_ms);
         let mut whole = Pane::empty(first);
+        let mut sketch: Option<Sketch> = None;
         for number in first..first + length / pane_ms {
-            let pane = &panes[number.rem_euclid(panes.len() as i64) as usize];
-            if pane.number == number {
-                whole.merge(pane, config.gap_ms_max);
+            let at = number.rem_euclid(room.panes.len() as i64) as usize;
+            if room.panes[at].number == number {
+                whole.merge(&room.panes[at], config.gap_ms_max);
+                if let Some(other) = room.sketch_of(at) {
+                    sketch.get_or_insert_default().merge(&other);
+                }
             }
         }
         let is_open = window.start.0 + length > progress.watermark(config);
-        let is_broken = window.start.0 < progress.whole_from;
-        (!whole.is_empty()).then_some(Summary {
+        (!whole.is_empty()).then(|| self.summary_of(&whole, sketch, sensor, window, is_open))
+    }
+
+    fn summary_of(
+        &self,
+        whole: &Pane,
+        sketch: Option<Sketch>,
+        sensor: SensorId,
+        window: Window,
+        is_open: bool,
+    ) -> Summary {
+        let whole_from = self.progress.as_ref().map(|progress| progress.whole_from);
+        let is_broken = whole_from.is_some_and(|from| window.start.0 < from);
+        Summary {
             sensor,
             window,
             stats: (whole.stats.n > 0).then_some(whole.stats),
             uncertain: whole.uncertain,
             bad: whole.bad,
             ewma: self.ewma.map(|ewma| ewma.mean),
+            sketch: sketch.filter(|_| whole.stats.n > 0),
             revision: if is_broken { self.revision } else { 0 },
             partial: is_open || is_broken,
-        })
+        }
     }
 
     /// Begins anew, after all that was open has been told. Its next windows may be among those told: they have a higher
     /// revision.
-    pub(crate) fn reset(&mut self, panes: &mut [Pane], config: &SensorConfig) {
-        panes.fill(Pane::default());
+    pub(crate) fn reset(&mut self, room: &mut Room<'_>, config: &SensorConfig) {
+        room.clear();
         *self = Self {
             revision: self.revision.saturating_add(1),
             is_broken: true,
@@ -336,8 +319,9 @@ impl Windows {
         let idle = self
             .progress
             .as_ref()
-            .and_then(|progress| progress.idle_due(self.pane_ms, config));
-        [revision, idle].into_iter().flatten().min()
+            .and_then(|progress| progress.idle_due(self.pane_ms, self.sessions.next_end, config));
+        let changed = Some(self.sessions.due).filter(|due| *due != NEVER_DUE);
+        [revision, changed, idle].into_iter().flatten().min()
     }
 
     /// Whether the panes are those of this configuration, and event time stands as it can.
@@ -346,18 +330,18 @@ impl Windows {
             .progress
             .as_ref()
             .is_none_or(|progress| progress.is_sound(self.pane_ms, config));
-        self.pane_ms == Self::new(config).pane_ms && progress_holds
+        self.pane_ms == Self::new(config).pane_ms
+            && progress_holds
+            && self.sessions.is_sound(config)
     }
 
-    /// Which of `panes` are kept: what a checkpoint needs of them.
-    pub(crate) fn kept<'p>(&self, panes: &'p [Pane]) -> impl Iterator<Item = &'p Pane> + Clone {
+    /// Whether a pane by the clock is kept, of so many: what a checkpoint needs of them.
+    pub(crate) fn keeps(&self, panes: usize) -> impl Fn(&Pane) -> bool {
         let newest = self
             .progress
             .as_ref()
             .map_or(NEVER, |progress| progress.newest);
-        let oldest = newest.saturating_sub(panes.len() as i64);
-        panes
-            .iter()
-            .filter(move |pane| pane.number > oldest && pane.number <= newest)
+        let oldest = newest.saturating_sub(panes as i64);
+        move |pane| pane.number > oldest && pane.number <= newest
     }
 }

@@ -243,7 +243,7 @@ struct Nothing;
 impl Effects for Nothing {
     fn alert(&mut self, _: &Alert<'_>) {}
 
-    fn average(&mut self, _: &Summary, _: SensorName<'_>) {}
+    fn average(&mut self, _: &Summary, _: SensorName<'_>, _: &[f64]) {}
 
     fn seal(&mut self, _: &SealedRow<'_>) {}
 }

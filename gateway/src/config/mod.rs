@@ -180,6 +180,8 @@ pub struct Pipeline {
     pub sensors_max: u16,
     /// Of these, how many may be cleaned; as many as there are, if absent and any is to be.
     pub cleaned_max: Option<u16>,
+    /// Of these, how many may have quantiles; as many as there are, if absent and any is to have some.
+    pub quantiles_max: Option<u16>,
     /// Longest time until a batch is sealed.
     pub batch_interval: Millis,
     /// Most readings of a batch.
@@ -305,6 +307,7 @@ impl Default for Pipeline {
         Self {
             sensors_max: 1024,
             cleaned_max: None,
+            quantiles_max: None,
             batch_interval: Millis(5_000),
             batch_readings_max: 4096,
             keep_raw: true,

@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use pipeline::config::{
-    BatchConfig, Plan, Range, SensorConfig, Side, SilenceRule, Sliding, Threshold,
+    BatchConfig, Plan, Range, SensorConfig, SessionRule, Side, SilenceRule, Sliding, Threshold,
 };
 use pipeline::glob;
 use pipeline::limits::{PANES_MAX, RULES_MAX};
@@ -48,6 +48,10 @@ pub struct Sensor {
     pub average: Option<Millis>,
     /// Windows that overlap.
     pub rolling: Option<Rolling>,
+    /// Windows that end with a pause.
+    pub session: Option<Session>,
+    /// Quantiles of each window, such as 0.95.
+    pub quantiles: Option<Vec<f64>>,
     /// Time constant of the exponentially weighted average.
     pub ewma: Option<Millis>,
     /// An alert after this long without a reading.
@@ -64,6 +68,16 @@ pub struct Rolling {
     pub window: Millis,
     /// From the begin of one to the begin of the next.
     pub every: Millis,
+}
+
+/// `session = { gap = "5m", max = "1h" }`
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// A pause of this length ends it.
+    pub gap: Millis,
+    /// It does not cross the multiples of this.
+    pub max: Millis,
 }
 
 /// `[[sensor.alerts]]`
@@ -218,31 +232,18 @@ impl Sensor {
             config.range = Some(Range { min, max });
         }
         if let Some(sentinels) = &self.sentinels {
-            config.sentinels.clear();
-            if config.sentinels.extend_from_slice(sentinels).is_err() {
-                let key = format!("{key}.sentinels");
-                faults.push(Fault::at(
-                    key,
-                    "too many sentinels",
-                    "give a sensor at most four",
-                ));
-            }
+            fill(
+                &mut config.sentinels,
+                sentinels,
+                &format!("{key}.sentinels"),
+                faults,
+            );
         }
         config.stuck_ms = self.stuck.map(narrow).or(config.stuck_ms);
         if let Some(clean) = &self.clean {
             clean.apply(&mut config.cleaning, key, faults);
         }
-        set(&mut config.lateness_ms, self.lateness);
-        set(&mut config.future_ms_max, self.future_max);
-        set(&mut config.gap_ms_max, self.gap_max);
-        config.tumbling_ms = self.average.map(narrow).or(config.tumbling_ms);
-        if let Some(Rolling { window, every }) = self.rolling {
-            config.sliding = Some(Sliding {
-                window_ms: narrow(window),
-                hop_ms: narrow(every),
-            });
-        }
-        config.ewma_tau_ms = self.ewma.map(narrow).or(config.ewma_tau_ms);
+        self.apply_windows(config, key, faults);
         if let Some(after) = self.silence {
             config.silence = Some(SilenceRule {
                 after_ms: narrow(after),
@@ -264,6 +265,34 @@ impl Sensor {
                 }
             }
         }
+    }
+
+    fn apply_windows(&self, config: &mut SensorConfig, key: &str, faults: &mut Vec<Fault>) {
+        set(&mut config.lateness_ms, self.lateness);
+        set(&mut config.future_ms_max, self.future_max);
+        set(&mut config.gap_ms_max, self.gap_max);
+        config.tumbling_ms = self.average.map(narrow).or(config.tumbling_ms);
+        if let Some(Rolling { window, every }) = self.rolling {
+            config.sliding = Some(Sliding {
+                window_ms: narrow(window),
+                hop_ms: narrow(every),
+            });
+        }
+        if let Some(Session { gap, max }) = self.session {
+            config.session = Some(SessionRule {
+                gap_ms: narrow(gap),
+                length_ms_max: narrow(max),
+            });
+        }
+        if let Some(quantiles) = &self.quantiles {
+            fill(
+                &mut config.quantiles,
+                quantiles,
+                &format!("{key}.quantiles"),
+                faults,
+            );
+        }
+        config.ewma_tau_ms = self.ewma.map(narrow).or(config.ewma_tau_ms);
     }
 }
 
@@ -287,6 +316,20 @@ impl AlertRule {
             off_delay_ms: narrow(self.off_delay),
             severity: self.severity,
         }
+    }
+}
+
+/// Puts the numbers of a list in the place of those that were there.
+fn fill<const N: usize>(
+    list: &mut heapless::Vec<f64, N>,
+    numbers: &[f64],
+    key: &str,
+    faults: &mut Vec<Fault>,
+) {
+    list.clear();
+    if list.extend_from_slice(numbers).is_err() {
+        let help = format!("give at most {N}");
+        faults.push(Fault::at(key, "too many numbers", help));
     }
 }
 

@@ -46,10 +46,17 @@ impl Config {
         let panes = plan.as_ref().map_or(1, Plan::panes_min);
         let is_cleaned = plan.as_ref().is_ok_and(Plan::has_cleaning);
         let sensors = self.pipeline.sensors_max;
+        let has_quantiles = plan.as_ref().is_ok_and(Plan::has_quantiles);
+        let sketched = self.pipeline.quantiles_max.unwrap_or(sensors).min(sensors);
         let gates = self.pipeline.cleaned_max.unwrap_or(sensors).min(sensors);
         Sizes {
             sensors: usize::from(sensors),
             gates: if is_cleaned { usize::from(gates) } else { 0 },
+            sketched: if has_quantiles {
+                usize::from(sketched)
+            } else {
+                0
+            },
             panes_per_sensor: usize::try_from(panes.max(1)).unwrap_or(usize::MAX),
             rows: self.pipeline.batch_readings_max as usize,
         }

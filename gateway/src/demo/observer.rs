@@ -61,6 +61,7 @@ mod tests {
                 ..Summary::default()
             },
             SensorName::default(),
+            &[],
         );
         let Some(News::Average(average)) = read(&message.topic, &message.payload) else {
             panic!("no average")

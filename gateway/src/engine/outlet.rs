@@ -176,9 +176,10 @@ impl<P: Perform> Effects for Outlet<'_, P> {
         });
     }
 
-    fn average(&mut self, summary: &Summary, name: SensorName<'_>) {
+    fn average(&mut self, summary: &Summary, name: SensorName<'_>, quantiles: &[f64]) {
         if self.publish_averages {
-            self.message.write_average(self.gateway, summary, name);
+            self.message
+                .write_average(self.gateway, summary, name, quantiles);
             self.publish(Qos::AtMostOnce, false);
         }
     }

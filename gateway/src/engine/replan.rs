@@ -122,7 +122,7 @@ impl Effects for Alerts {
         self.0 += 1;
     }
 
-    fn average(&mut self, _: &wire::Summary, _: wire::SensorName<'_>) {}
+    fn average(&mut self, _: &wire::Summary, _: wire::SensorName<'_>, _: &[f64]) {}
 
     fn seal(&mut self, _: &crate::commit::SealedRow<'_>) {}
 }

@@ -4,6 +4,7 @@ use crate::bytes::{Cursor, Full, Malformed, Writer};
 use crate::dictionary::{Group, SensorName, read_group, write_group};
 use crate::frame::{Frame, Kind};
 use crate::reading::{SensorId, Timestamp};
+use crate::sketch::Sketch;
 use crate::stats::Stats;
 use serde::{Deserialize, Serialize};
 
@@ -17,19 +18,21 @@ pub enum WindowKind {
     Tumbling = 0,
     /// One every hop; they overlap.
     Sliding = 1,
+    /// From the first value behind a pause to the last one before the next.
+    Session = 2,
 }
 
 /// A span of event time, half open: a reading at its end belongs to the next one. Starts are multiples of the hop (for
-/// tumbling windows: of the length) since the Unix epoch.
+/// tumbling windows: of the length) since the Unix epoch; a session starts with its first value.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Window {
     /// Its first instant, by the sensor's clock.
     pub start: Timestamp,
-    /// Its length in ms.
+    /// Its length in ms; of a session up to its last value.
     pub length_ms: u32,
-    /// Tumbling or sliding.
+    /// Tumbling, sliding or a session.
     pub kind: WindowKind,
 }
 
@@ -48,6 +51,8 @@ pub struct Summary {
     pub bad: u32,
     /// The exponentially weighted moving average when the window was closed, if one is configured.
     pub ewma: Option<f64>,
+    /// What its quantiles are read from, if they are asked for.
+    pub sketch: Option<Sketch>,
     /// 0 at first; of several summaries of one window the one with the highest revision holds.
     pub revision: u32,
     /// Whether the gateway's clock closed it, and not a later reading: more may have been on its way.
@@ -74,6 +79,9 @@ const SLIDING: u8 = 1;
 const PARTIAL: u8 = 1 << 1;
 const HAS_STATS: u8 = 1 << 2;
 const HAS_EWMA: u8 = 1 << 3;
+const HAS_SKETCH: u8 = 1 << 4;
+const SESSION: u8 = 1 << 5;
+const MARKS: u8 = SLIDING | PARTIAL | HAS_STATS | HAS_EWMA | HAS_SKETCH | SESSION;
 
 /// Writes a batch of `summaries`, which should stand sensor by sensor (a sensor that comes twice is named twice). Gives the
 /// bytes of `buffer` that were filled.
@@ -123,6 +131,8 @@ fn write_summary(writer: &mut Writer<'_>, base: Timestamp, summary: &Summary) ->
         (PARTIAL, summary.partial),
         (HAS_STATS, summary.stats.is_some()),
         (HAS_EWMA, summary.ewma.is_some()),
+        (HAS_SKETCH, summary.sketch.is_some()),
+        (SESSION, kind == WindowKind::Session),
     ] {
         marks |= if is_set { mark } else { 0 };
     }
@@ -134,7 +144,9 @@ fn write_summary(writer: &mut Writer<'_>, base: Timestamp, summary: &Summary) ->
     if let Some(stats) = &summary.stats {
         write_stats(writer, start, stats)?;
     }
-    summary.ewma.map_or(Ok(()), |ewma| writer.float(ewma))
+    summary.ewma.map_or(Ok(()), |ewma| writer.float(ewma))?;
+    let sketch = summary.sketch.as_ref();
+    sketch.map_or(Ok(()), |sketch| sketch.write(writer))
 }
 
 fn write_stats(writer: &mut Writer<'_>, start: Timestamp, stats: &Stats) -> Result<(), Full> {
@@ -217,16 +229,17 @@ fn read_summary(
     sensor: SensorId,
 ) -> Result<Summary, Malformed> {
     let marks = cursor.byte()?;
-    if marks & !(SLIDING | PARTIAL | HAS_STATS | HAS_EWMA) != 0 {
+    let kind = match marks & (SLIDING | SESSION) {
+        0 => WindowKind::Tumbling,
+        SLIDING => WindowKind::Sliding,
+        SESSION => WindowKind::Session,
+        _ => return Err(Malformed::Part("marks of a summary")),
+    };
+    if marks & !MARKS != 0 {
         return Err(Malformed::Part("marks of a summary"));
     }
     let start = Timestamp(base.0.wrapping_add(cursor.signed()?));
     let length_ms = cursor.small("length of a window")?;
-    let kind = if marks & SLIDING == 0 {
-        WindowKind::Tumbling
-    } else {
-        WindowKind::Sliding
-    };
     Ok(Summary {
         sensor,
         window: Window {
@@ -246,6 +259,11 @@ fn read_summary(
             None
         } else {
             Some(cursor.float()?)
+        },
+        sketch: if marks & HAS_SKETCH == 0 {
+            None
+        } else {
+            Some(Sketch::read(cursor)?)
         },
         partial: marks & PARTIAL != 0,
     })

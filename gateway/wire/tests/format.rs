@@ -10,8 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 use wire::{
     Alert, AlertState, BatchReader, Content, Flags, Gap, GapReason, Lane, Quality, Reasons, Report,
-    Row, SensorId, SensorName, Severity, Stats, Summary, SummaryReader, Timestamp, Why, Window,
-    WindowKind, write_batch, write_report, write_summaries,
+    Row, SensorId, SensorName, Severity, Sketch, Stats, Summary, SummaryReader, Timestamp, Why,
+    Window, WindowKind, write_batch, write_report, write_summaries,
 };
 
 /// 2026-01-01T00:01:00Z.
@@ -134,6 +134,7 @@ fn summaries() -> Vec<Summary> {
             uncertain: 1,
             bad: 0,
             ewma: Some(22.5),
+            sketch: None,
             revision: 2,
             partial: false,
         },
@@ -144,10 +145,34 @@ fn summaries() -> Vec<Summary> {
             uncertain: 0,
             bad: 3,
             ewma: None,
+            sketch: None,
             revision: 0,
             partial: true,
         },
     ]
+}
+
+/// Of a pump that ran for half a minute.
+fn session() -> Summary {
+    let values = [20.0, 21.0, 25.0, -0.5, 0.0, 21.0];
+    let mut stats = Stats::of(AT - 40_000, values[0]);
+    let mut sketch = Sketch::default();
+    sketch.push(values[0]);
+    for (nth, value) in (1..).zip(&values[1..]) {
+        stats.push(AT - 40_000 + 6_000 * nth, *value, 60_000);
+        sketch.push(*value);
+    }
+    Summary {
+        sensor: SensorId(0),
+        window: Window {
+            start: Timestamp(AT - 40_000),
+            length_ms: 30_001,
+            kind: WindowKind::Session,
+        },
+        stats: Some(stats),
+        sketch: Some(sketch),
+        ..Summary::default()
+    }
 }
 
 fn alert() -> Alert<'static> {
@@ -185,6 +210,9 @@ fn written(name_of_message: &str) -> Vec<u8> {
         "telemetry" => write_batch("edge-7", Timestamp(AT), &rows(), name, &mut buffer),
         "telemetry-noisy" => write_batch("edge-7", Timestamp(AT), &noisy_rows(), name, &mut buffer),
         "aggregates" => write_summaries("edge-7", Timestamp(AT), &summaries(), name, &mut buffer),
+        "aggregates-sketch" => {
+            write_summaries("edge-7", Timestamp(AT), &[session()], name, &mut buffer)
+        }
         "alert" => alert().write("edge-7", &mut buffer),
         "report" => write_report(300, Some(Timestamp(AT)), &REPORT, &mut buffer),
         _ => gap().write("edge-7", &mut buffer),
@@ -192,10 +220,11 @@ fn written(name_of_message: &str) -> Vec<u8> {
     bytes.unwrap().to_vec()
 }
 
-const MESSAGES: [&str; 6] = [
+const MESSAGES: [&str; 7] = [
     "telemetry",
     "telemetry-noisy",
     "aggregates",
+    "aggregates-sketch",
     "alert",
     "gap",
     "report",
@@ -257,6 +286,9 @@ fn version_1_is_read_as_ever() {
         .map(|item| item.unwrap().1)
         .collect();
     assert_eq!(read, summaries());
+    let session_bytes = golden("aggregates-sketch");
+    let mut read = SummaryReader::new(&session_bytes).unwrap();
+    assert_eq!(read.next().unwrap().unwrap().1, session());
     assert_eq!(Alert::read(&golden("alert")), Ok(("edge-7", alert())));
     assert_eq!(Gap::read(&golden("gap")), Ok(("edge-7", gap())));
 

@@ -17,9 +17,11 @@ import math
 import struct
 import sys
 from dataclasses import asdict, dataclass
-from typing import Iterator, List, Optional, Union
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 VERSION = 1
+BINS_MAX = 64
+LEVEL_MAX = 23
 KINDS = {1: "telemetry", 2: "aggregates", 3: "alert", 4: "gap"}
 QUALITIES = ("good", "uncertain", "bad", "bad")
 REASONS = (
@@ -77,6 +79,44 @@ class Stats:
 
 
 @dataclass(frozen=True)
+class Sketch:
+    """The distribution of a window's values: how many are in which bin."""
+
+    level: int
+    bins: Dict[int, int]
+
+    def quantile(self, part: float, stats: Stats) -> float:
+        """A number in the bin of the exact one, which is the least value with `part` of all values at or below it."""
+        rank = min(max(1, math.ceil(part * stats.n)), sum(self.bins.values()))
+        before = 0
+        for key in sorted(self.bins):
+            count = self.bins[key]
+            if before + count >= rank:
+                low, high = self.borders(key)
+                low, high = max(low, stats.min), min(high, stats.max)
+                return low + (high - low) * ((rank - before - 0.5) / count)
+            before += count
+        raise ValueError("a sketch of no value has no quantile")
+
+    def borders(self, key: int) -> Tuple[float, float]:
+        low, high = (double((abs(key) + step << self.level) << 40) for step in (0, 1))
+        return (-high, high) if key == 0 else (low, high) if key > 0 else (-high, -low)
+
+    def merge(self, other: "Sketch") -> "Sketch":
+        """The sketch of the values of both."""
+        level = max(self.level, other.level)
+        while True:
+            bins: Dict[int, int] = {}
+            for sketch in (self, other):
+                for key, count in sketch.bins.items():
+                    key = int(math.copysign(abs(key) >> level - sketch.level, key))
+                    bins[key] = bins.get(key, 0) + count
+            if len(bins) <= BINS_MAX:
+                return Sketch(level, bins)
+            level += 1
+
+
+@dataclass(frozen=True)
 class Summary:
     """What became of one window; of several of the same window the one with the highest revision holds."""
 
@@ -90,6 +130,7 @@ class Summary:
     ewma: Optional[float]
     revision: int
     partial: bool
+    sketch: Optional[Sketch] = None
 
 
 @dataclass(frozen=True)
@@ -247,14 +288,31 @@ def read_aggregates(body: "Cursor", base: int) -> Iterator[Summary]:
 
 def read_summary(body: "Cursor", base: int, sensor: Sensor) -> Summary:
     marks = body.byte()
-    if marks > 15:
+    if marks > 63 or marks & 33 == 33:
         raise Malformed(f"marks of a summary {marks}")
     start_ms = wrapped(base + body.signed())
     length_ms, revision, uncertain, bad = (body.unsigned() for _ in range(4))
     stats = read_stats(body, start_ms) if marks & 4 else None
     ewma = body.float() if marks & 8 else None
-    kind = "sliding" if marks & 1 else "tumbling"
-    return Summary(sensor, kind, start_ms, length_ms, stats, uncertain, bad, ewma, revision, bool(marks & 2))
+    sketch = read_sketch(body) if marks & 16 else None
+    kind = "session" if marks & 32 else "sliding" if marks & 1 else "tumbling"
+    partial = bool(marks & 2)
+    return Summary(sensor, kind, start_ms, length_ms, stats, uncertain, bad, ewma, revision, partial, sketch)
+
+
+def read_sketch(body: "Cursor") -> Sketch:
+    level, count = body.byte(), body.byte()
+    if level > LEVEL_MAX or count > BINS_MAX:
+        raise Malformed("sketch")
+    bins: Dict[int, int] = {}
+    key = 0
+    for nth in range(count):
+        step = body.unsigned() if nth else body.signed()
+        key += step
+        bins[key] = body.unsigned()
+        if nth and step == 0 or abs(key) >> LEVEL_MAX - level or bins[key] == 0:
+            raise Malformed("sketch")
+    return Sketch(level, bins)
 
 
 def read_stats(body: "Cursor", start_ms: int) -> Stats:
@@ -345,6 +403,11 @@ class Cursor:
 
     def section(self) -> "Cursor":
         return Cursor(self.take(int.from_bytes(self.take(4), "little")))
+
+
+def double(bits: int) -> float:
+    """The number with these bits; the largest one where they are beyond it."""
+    return struct.unpack("<d", struct.pack("<Q", min(bits, 0x7FEFFFFFFFFFFFFF)))[0]
 
 
 def wrapped(value: int) -> int:

@@ -65,6 +65,17 @@ class GoldenTest(unittest.TestCase):
         ]
         self.check("aggregates", summaries)
 
+    def test_a_session_with_a_sketch(self):
+        start = BASE - 40_000
+        values = [20.0, 21.0, 25.0, -0.5, 0.0, 21.0]
+        message = batch.decode((GOLDEN / "aggregates-sketch-v1.bin").read_bytes())
+        (summary,) = message.items
+        self.assertEqual((summary.kind, summary.start_ms, summary.length_ms), ("session", start, 30_001))
+        self.assertEqual(summary.sketch, sketch_of(values))
+        for part, exact in [(0.0, -0.5), (0.3, 0.0), (0.5, 20.0), (0.6, 21.0), (1.0, 25.0)]:
+            told = summary.sketch.quantile(part, summary.stats)
+            self.assertAlmostEqual(told, exact, delta=abs(exact) / 4096 + 1e-300)
+
     def test_alert(self):
         why = "92.5 °C is above 90 °C for 5 s"
         self.check("alert", [batch.Alert(300, TEMP, "high", "raised", "critical", BASE, BASE - 5000, 92.5, 90.0, why)])
@@ -78,6 +89,30 @@ class GoldenTest(unittest.TestCase):
         self.assertGreaterEqual(len(files), 5)
         for path in files:
             self.assertTrue(batch.decode(path.read_bytes()).items, path)
+
+
+def sketch_of(values):
+    merged = batch.Sketch(0, {})
+    for value in values:
+        number = struct.unpack("<Q", struct.pack("<d", abs(value)))[0] >> 40
+        merged = merged.merge(batch.Sketch(0, {int(math.copysign(number, value)): 1}))
+    return merged
+
+
+class SketchTest(unittest.TestCase):
+    def test_merged_halves_are_the_whole(self):
+        values = [math.sin(n) * 10 ** (n % 5) for n in range(300)]
+        whole = sketch_of(values)
+        self.assertGreater(whole.level, 0)
+        self.assertEqual(sketch_of(values[:100]).merge(sketch_of(values[100:])), whole)
+
+    def test_a_quantile_is_in_the_bin_of_the_exact_one(self):
+        values = sorted(20 + math.sin(n) for n in range(500))
+        stats = batch.Stats(500, 0, 0, 0, 0.0, 0.0, values[0], values[-1], 0.0, 0.0, 0.0)
+        sketch = sketch_of(values)
+        for part in (0.01, 0.5, 0.95, 0.99):
+            exact = values[math.ceil(part * 500) - 1]
+            self.assertLessEqual(abs(sketch.quantile(part, stats) - exact), exact * 2 ** (sketch.level - 12))
 
 
 class DecodeTest(unittest.TestCase):
@@ -128,7 +163,7 @@ class DecodeTest(unittest.TestCase):
             ("01 04 00" + "ff" * 9 + "02", "above 64 bits"),
             ("01 02 00 00 00 00 00 00 00", "without items"),
             ("01 01 00 00 05000000 0000000001 02000000 0100 03000000 060000 00000000 00000000 00000000", "kind of lag"),
-            ("01 02 00 00 00 00 00 00 01 10", "marks of a summary"),
+            ("01 02 00 00 00 00 00 00 01 40", "marks of a summary"),
         ]:
             self.refused(sealed(body), why)
 

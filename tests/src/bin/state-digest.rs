@@ -49,7 +49,7 @@ impl Effects for Digest {
         self.0.write(alert.why.as_str().as_bytes());
     }
 
-    fn average(&mut self, summary: &Summary, name: SensorName<'_>) {
+    fn average(&mut self, summary: &Summary, name: SensorName<'_>, _: &[f64]) {
         self.0.write(name.device.as_bytes());
         self.0.write_u32(summary.revision);
     }

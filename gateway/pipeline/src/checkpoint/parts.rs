@@ -2,12 +2,11 @@
 
 use super::{Head, LoadedSensor, RestoreError, VERSION};
 use crate::config::Plan;
-use crate::gate::{FREE, Gate};
+use crate::gate::Gate;
 use crate::limits::CHECKPOINT_PART_BYTES_MAX;
-use crate::memory::Misfit;
-use crate::sensor::Sensor;
+use crate::memory::{Memory, Misfit, Parts};
 use crate::time::Instant;
-use crate::window::Pane;
+use crate::window::{FREE, Room};
 use heapless::{LenType, Vec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -112,32 +111,62 @@ impl<'a> PartReader<'a> {
     }
 
     /// Reads a sensor into its place, and gives when it is due.
-    pub(super) fn read_sensor(
+    pub(super) fn read_sensor<M: Memory>(
         &mut self,
         plan: &Plan,
         owner: u16,
-        place: &mut Sensor,
-        gates: &mut [Gate],
-        panes: &mut [Pane],
+        memory: &mut Parts<M>,
     ) -> Result<Option<Instant>, RestoreError> {
+        let place = usize::from(owner);
+        let each = memory.panes.len() / memory.sensors.len();
         let loaded: LoadedSensor = self.read("sensors")?;
-        if !loaded.sensor.is_sound(plan.config(loaded.sensor.rule)) {
+        let config = plan.config(loaded.sensor.rule);
+        if !loaded.sensor.is_sound(config) {
             return Err(RestoreError::Malformed("sensors"));
         }
-        let panes = plan.config(loaded.sensor.rule).working(panes);
-        *place = loaded.sensor;
-        if let Some(gate) = place.gate {
-            self.read_gate(owner, gates.get_mut(usize::from(gate)))?;
+        memory.sensors[place] = loaded.sensor;
+        let sensor = &memory.sensors[place];
+        if let Some(gate) = sensor.gate {
+            self.read_gate(owner, memory.gates.get_mut(usize::from(gate)))?;
         }
+        let block = sensor.sketches;
+        if let Some(block) = block {
+            let first = memory.sketches.get_mut(usize::from(block) * each);
+            let first = first.filter(|first| first.owner == FREE);
+            first.ok_or(RestoreError::Malformed("sketches"))?.owner = owner;
+        }
+        let mut room = Parts::<M>::room_of(
+            &mut memory.panes,
+            &mut memory.sketches,
+            (place, block),
+            each,
+            config,
+        );
         for _ in 0..loaded.panes {
-            let pane: Pane = self.read("panes")?;
-            let at = pane
-                .number
-                .checked_rem_euclid(panes.len() as i64)
-                .ok_or(RestoreError::Malformed("panes"))?;
-            panes[at as usize] = pane;
+            let pane = self.read("panes")?;
+            let at = room.put_pane(pane);
+            self.read_sketch(&mut room, at, "panes")?;
+        }
+        for nth in 0..usize::from(loaded.sessions) {
+            let pane = self.read("sessions")?;
+            let at = room.put_session(nth, pane);
+            self.read_sketch(&mut room, at, "sessions")?;
         }
         Ok(loaded.due)
+    }
+
+    /// Reads the sketch of a pane that was put there, if the sensor has any.
+    fn read_sketch(
+        &mut self,
+        room: &mut Room<'_>,
+        at: Option<usize>,
+        part: &'static str,
+    ) -> Result<(), RestoreError> {
+        let at = at.ok_or(RestoreError::Malformed(part))?;
+        if room.has_sketches() {
+            room.put_sketch(at, self.read("sketches")?);
+        }
+        Ok(())
     }
 
     /// Reads a gate into its place, which no other sensor may have.

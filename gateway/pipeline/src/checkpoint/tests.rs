@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::SensorRule;
-use crate::config::{Side, SilenceRule, Sliding, Threshold};
+use crate::config::{SessionRule, Side, SilenceRule, Sliding, Threshold};
 use crate::gate::Gate;
 use crate::limits::{DEVICE_BYTES_MAX, RULE_BYTES_MAX, SIGNAL_BYTES_MAX, UNIT_BYTES_MAX};
 use crate::output::Output;
@@ -94,6 +94,7 @@ fn memory_that_is_too_small_is_refused() {
     small.sensors = vec![Sensor::default(); 1].into();
     small.links = vec![crate::Link::default(); 1].into();
     small.panes = vec![Pane::default(); 8].into();
+    small.sketches = vec![].into();
     let answer = Pipeline::restore(small, &bytes).err();
     assert!(
         matches!(
@@ -112,6 +113,7 @@ fn more_memory_than_before_changes_nothing() {
     let mut rig = rig();
     let mut large = memory();
     large.panes = vec![Pane::default(); 5 * 13].into();
+    large.sketches = vec![crate::PaneSketch::default(); 13].into();
     let mut other = Rig {
         pipeline: std::boxed::Box::new(Pipeline::restore(large, &saved(&rig)).unwrap()),
         events: Vec::new(),
@@ -153,6 +155,11 @@ fn fullest_config() -> SensorConfig {
             window_ms: u32::MAX,
             hop_ms: u32::MAX,
         }),
+        session: Some(SessionRule {
+            gap_ms: u32::MAX,
+            length_ms_max: u32::MAX,
+        }),
+        quantiles: [0.5; 4].into(),
         ewma_tau_ms: Some(u32::MAX),
         thresholds: thresholds.collect(),
         silence: Some(SilenceRule {
@@ -189,6 +196,7 @@ fn the_largest_parts_fit() {
         len_of(&fullest_config()) + counters + GATEWAY_BYTES_MAX + 128 <= CHECKPOINT_PART_BYTES_MAX
     );
     assert!(size_of::<Sensor>() * 10 / 8 + 128 <= CHECKPOINT_PART_BYTES_MAX);
+    assert!(size_of::<wire::Sketch>() * 10 / 8 <= SKETCH_BYTES_MAX);
     assert!(size_of::<Pane>() * 10 / 8 + 16 <= PANE_BYTES_MAX);
     assert!(size_of::<Row>() * 10 / 8 <= ROW_BYTES_MAX);
     assert!(size_of::<Summary>() * 10 / 8 <= SUMMARY_BYTES_MAX);

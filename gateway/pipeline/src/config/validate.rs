@@ -1,8 +1,8 @@
 //! What a plan must be, field by field.
 
 use super::{
-    BatchConfig, Cleaning, Derived, Plan, SILENCE_RULE, SensorConfig, SensorRule, SilenceRule,
-    Sliding, Threshold,
+    BatchConfig, Cleaning, Derived, Plan, SILENCE_RULE, SensorConfig, SensorRule, SessionRule,
+    SilenceRule, Sliding, Threshold,
 };
 use crate::limits::{DELAY_MS_MAX, GATE_RELEASED_MAX, PANES_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
 use core::error::Error;
@@ -162,6 +162,9 @@ impl SensorConfig {
         if let Some(sliding) = &self.sliding {
             meet(rule, sliding.demands())?;
         }
+        if let Some(session) = &self.session {
+            meet(rule, session.demands(self.lateness_ms))?;
+        }
         let fits = self.panes_min() <= panes.min(PANES_MAX) as u64;
         let must = "need fewer panes: shorter windows, longer hops, less lateness, or more memory for panes";
         meet(rule, [Demand(fits, "sliding", must)])?;
@@ -175,7 +178,7 @@ impl SensorConfig {
         Ok(())
     }
 
-    fn demands(&self) -> [Demand; 9] {
+    fn demands(&self) -> [Demand; 10] {
         let range_holds = self
             .range
             .is_none_or(|r| r.min.is_finite() && r.max.is_finite() && r.min <= r.max);
@@ -203,6 +206,11 @@ impl SensorConfig {
                 self.tumbling_ms.is_none_or(is_window),
                 "tumbling_ms",
                 WINDOW,
+            ),
+            Demand(
+                self.quantiles.iter().all(|part| (0.0..=1.0).contains(part)),
+                "quantiles",
+                "lie from 0 to 1, such as 0.95",
             ),
             Demand(self.ewma_tau_ms != Some(0), "ewma_tau_ms", "be above 0"),
             Demand(self.silence.is_none_or(is_spoken), "silence.after_ms", SPAN),
@@ -237,6 +245,24 @@ impl Sliding {
                 self.window_ms.is_multiple_of(self.hop_ms),
                 "sliding.hop_ms",
                 "divide the window",
+            ),
+        ]
+    }
+}
+
+impl SessionRule {
+    fn demands(&self, lateness_ms: u32) -> [Demand; 3] {
+        [
+            Demand(is_window(self.gap_ms), "session.gap_ms", WINDOW),
+            Demand(
+                self.gap_ms >= lateness_ms,
+                "session.gap_ms",
+                "be at least the lateness, so that no more than two sessions are open at once",
+            ),
+            Demand(
+                is_window(self.length_ms_max) && self.length_ms_max / 2 >= self.gap_ms,
+                "session.length_ms_max",
+                "be at least twice the gap, and at most a week",
             ),
         ]
     }

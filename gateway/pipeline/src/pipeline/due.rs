@@ -58,7 +58,7 @@ impl<M: Memory> Pipeline<M> {
         self.close_windows(
             now,
             place,
-            |windows, panes, id, config| windows.next_idle(panes, now, id, config),
+            |windows, room, id, config| windows.next_idle(room, now, id, config),
             out,
         );
         self.reset_timer(place);

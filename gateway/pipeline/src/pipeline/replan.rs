@@ -22,10 +22,16 @@ impl<M: Memory> Pipeline<M> {
             if !self.keeps_windows(place, plan) {
                 self.break_windows(now, place, out);
                 let sensor = &mut self.memory.sensors[place];
-                let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
                 let rule = plan.rule_of(&sensor.device, &sensor.signal);
                 let config = plan.config(rule);
-                sensor.windows.reset(config.working(panes), config);
+                let mut room = Parts::<M>::room_of(
+                    &mut self.memory.panes,
+                    &mut self.memory.sketches,
+                    (place, sensor.sketches),
+                    self.panes_each,
+                    config,
+                );
+                sensor.windows.reset(&mut room, config);
             }
         }
         self.seal_all(now, out);
@@ -35,6 +41,7 @@ impl<M: Memory> Pipeline<M> {
         self.plan.clone_from(plan);
         for place in 0..usize::from(self.sensors) {
             self.assign_gate(place);
+            self.assign_sketches(place);
             self.reset_timer(place);
         }
     }

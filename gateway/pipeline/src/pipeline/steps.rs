@@ -11,7 +11,7 @@ use crate::memory::{Memory, Parts};
 use crate::output::{Emit, Output};
 use crate::sensor::Last;
 use crate::time::Now;
-use crate::window::{Entry, Pane, Windows};
+use crate::window::{Entry, Room, Windows};
 use wire::{Content, Flags, Quality, Reasons, Row, SensorId, Summary};
 
 impl<M: Memory> Pipeline<M> {
@@ -108,8 +108,14 @@ impl<M: Memory> Pipeline<M> {
             self.break_windows(now, place, out);
             let sensor = &mut self.memory.sensors[place];
             let config = self.plan.config(sensor.rule);
-            let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
-            sensor.windows.reset(config.working(panes), config);
+            let mut room = Parts::<M>::room_of(
+                &mut self.memory.panes,
+                &mut self.memory.sketches,
+                (place, sensor.sketches),
+                self.panes_each,
+                config,
+            );
+            sensor.windows.reset(&mut room, config);
             self.counters.clock_resets += 1;
         }
     }
@@ -179,12 +185,27 @@ impl<M: Memory> Pipeline<M> {
         let config = self.plan.config(sensor.rule);
         sensor.windows.advance(now, entry.time, config);
         self.close_windows(now, place, Windows::next_closed, out);
+        if self
+            .plan
+            .config(self.memory.sensors[place].rule)
+            .session
+            .is_some()
+        {
+            let crowded = |windows: &mut Windows, room: &mut Room<'_>, id, config: &_| {
+                windows.next_crowded(room, entry, id, config)
+            };
+            self.close_windows(now, place, crowded, out);
+        }
         let sensor = &mut self.memory.sensors[place];
         let config = self.plan.config(sensor.rule);
-        let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
-        let is_kept = sensor
-            .windows
-            .push(config.working(panes), now, entry, config);
+        let mut room = Parts::<M>::room_of(
+            &mut self.memory.panes,
+            &mut self.memory.sketches,
+            (place, sensor.sketches),
+            self.panes_each,
+            config,
+        );
+        let is_kept = sensor.windows.push(&mut room, now, entry, config);
         self.counters.outside_windows += u64::from(!is_kept);
     }
 
@@ -193,15 +214,21 @@ impl<M: Memory> Pipeline<M> {
         &mut self,
         now: Now,
         place: usize,
-        next: impl Fn(&mut Windows, &[Pane], SensorId, &SensorConfig) -> Option<Summary>,
+        next: impl Fn(&mut Windows, &mut Room<'_>, SensorId, &SensorConfig) -> Option<Summary>,
         out: &mut impl Emit,
     ) {
         let id = SensorId(place as u16);
         loop {
             let sensor = &mut self.memory.sensors[place];
             let config = self.plan.config(sensor.rule);
-            let panes = Parts::<M>::panes_of(&mut self.memory.panes, place, self.panes_each);
-            let Some(summary) = next(&mut sensor.windows, config.working(panes), id, config) else {
+            let mut room = Parts::<M>::room_of(
+                &mut self.memory.panes,
+                &mut self.memory.sketches,
+                (place, sensor.sketches),
+                self.panes_each,
+                config,
+            );
+            let Some(summary) = next(&mut sensor.windows, &mut room, id, config) else {
                 return;
             };
             self.push_summary(now, summary, out);
@@ -220,6 +247,7 @@ impl<M: Memory> Pipeline<M> {
         out.emit(Output::Summary {
             summary: &summary,
             name: self.name(summary.sensor),
+            quantiles: &self.config_of(summary.sensor).quantiles,
         });
         let place = self
             .aggregates

@@ -6,7 +6,9 @@ mod derived;
 mod due;
 mod oracle;
 mod plans;
+mod quantiles;
 mod robust;
+mod sessions;
 mod windows;
 
 use super::*;
@@ -15,7 +17,7 @@ use crate::config::SensorConfig;
 use crate::gate::Gate;
 use crate::link::Link;
 use crate::output::{BatchKind, Output};
-use crate::window::Pane;
+use crate::window::{Pane, PaneSketch};
 use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec;
@@ -31,6 +33,7 @@ pub(crate) struct Boxed;
 impl Memory for Boxed {
     type Sensors = Box<[Sensor]>;
     type Panes = Box<[Pane]>;
+    type Sketches = Box<[PaneSketch]>;
     type Gates = Box<[Gate]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
@@ -45,6 +48,7 @@ pub(crate) fn memory() -> Parts<Boxed> {
     Parts {
         sensors: vec![Sensor::default(); SENSORS].into(),
         panes: vec![Pane::default(); SENSORS * PANES].into(),
+        sketches: vec![PaneSketch::default(); 2 * PANES].into(),
         gates: vec![Gate::default(); SENSORS].into(),
         links: vec![Link::default(); SENSORS].into(),
         rows: vec![OpenRow::default(); 50].into(),
@@ -75,6 +79,7 @@ pub(crate) fn at(ms: u64) -> Now {
 
 /// What came out, as it can be kept.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test keeps hundreds of them")]
 pub(crate) enum Event {
     Alert {
         id: u64,

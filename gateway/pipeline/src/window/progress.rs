@@ -108,8 +108,14 @@ impl Progress {
         is_time(self.time_max) && is_time(filled_until) && KINDS.into_iter().all(is_near)
     }
 
-    /// When [`idle_watermark`](Self::idle_watermark) reaches the end of a window with readings.
-    pub(super) fn idle_due(&self, pane_ms: u32, config: &SensorConfig) -> Option<Instant> {
+    /// When [`idle_watermark`](Self::idle_watermark) reaches the end of a window with readings; the next session ends at
+    /// `session_end`.
+    pub(super) fn idle_due(
+        &self,
+        pane_ms: u32,
+        session_end: i64,
+        config: &SensorConfig,
+    ) -> Option<Instant> {
         let filled_until = self.filled_until(i64::from(pane_ms));
         let ends = KINDS.into_iter().filter_map(|kind| {
             let next = self.next[kind as usize];
@@ -118,7 +124,9 @@ impl Progress {
                 .filter(|_| next < filled_until)
                 .map(|(length, _)| next + length)
         });
-        let wait_ms = ends.min()? - self.watermark(config) + i64::from(IDLE_GRACE_MS);
+        let session_end = Some(session_end).filter(|end| *end < i64::MAX);
+        let wait_ms =
+            ends.chain(session_end).min()? - self.watermark(config) + i64::from(IDLE_GRACE_MS);
         let due = self
             .heard
             .0

@@ -28,6 +28,7 @@ fn memory(panes: usize) -> Parts<Boxed> {
     Parts {
         sensors: [Sensor::default()].into(),
         panes: vec![Pane::default(); panes].into(),
+        sketches: [].into(),
         gates: [Gate::default()].into(),
         links: [Link::default()].into(),
         rows: vec![OpenRow::default(); 1024].into(),

@@ -24,9 +24,11 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_summary()(sensor in 0_u16..4, start: i64, length_ms: u32, sliding: bool, counts: (u32, u32, u32), partial: bool,
-        stats in proptest::option::of(any_stats()), ewma in proptest::option::of(any_float())) -> Summary {
-        let kind = if sliding { WindowKind::Sliding } else { WindowKind::Tumbling };
+    fn any_summary()(sensor in 0_u16..4, start: i64, length_ms: u32, kind in 0..3, counts: (u32, u32, u32), partial: bool,
+        stats in proptest::option::of(any_stats()), ewma in proptest::option::of(any_float()), values in proptest::collection::vec(any_float(), 0..90)) -> Summary {
+        let kind = [WindowKind::Tumbling, WindowKind::Sliding, WindowKind::Session][kind as usize];
+        let mut sketch = Sketch::default();
+        values.iter().for_each(|value| sketch.push(*value));
         Summary {
             sensor: SensorId(sensor),
             window: Window { start: Timestamp(start), length_ms, kind },
@@ -34,6 +36,7 @@ prop_compose! {
             uncertain: counts.0,
             bad: counts.1,
             ewma,
+            sketch: (!values.is_empty()).then_some(sketch),
             revision: counts.2,
             partial,
         }
@@ -43,7 +46,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn any_summaries_come_back(summaries in proptest::collection::vec(any_summary(), 0..20), at: i64) {
-        let mut buffer = vec![0; 64 + 160 * summaries.len()];
+        let mut buffer = vec![0; 64 + (160 + crate::sketch::SKETCH_BYTES_MAX) * summaries.len()];
         let bytes = write_summaries("box", Timestamp(at), &summaries, name, &mut buffer).unwrap();
         let read: Vec<_> = SummaryReader::new(bytes).unwrap().map(|item| item.unwrap().1).collect();
         prop_assert_eq!(read, summaries);
@@ -72,6 +75,7 @@ fn a_window_of_bad_readings_only_has_no_statistics() {
         uncertain: 0,
         bad: 3,
         ewma: None,
+        sketch: None,
         revision: 0,
         partial: false,
     };

@@ -162,7 +162,7 @@ impl Driven {
         self.rig
             .pipeline
             .save(|bytes| saved.extend_from_slice(bytes));
-        let max = crate::checkpoint_bytes_max(SENSORS, SENSORS * PANES, 50, 20);
+        let max = crate::checkpoint_bytes_max(SENSORS, SENSORS * PANES, SENSORS * PANES, 50, 20);
         assert!(saved.len() <= max);
         let digest = self.rig.pipeline.digest();
         let deadline = self.rig.pipeline.deadline();
