@@ -192,7 +192,7 @@ fn seal_the_rest(machine: &mut Machine, rows: &mut Vec<Sent>) {
     impl Effects for Sealed<'_> {
         fn alert(&mut self, _: &Alert<'_>) {}
 
-        fn average(&mut self, _: &Summary, _: SensorName<'_>) {}
+        fn average(&mut self, _: &Summary, _: SensorName<'_>, _: &[f64]) {}
 
         fn seal(&mut self, row: &SealedRow<'_>) {
             self.0.push(Sent {
