@@ -7,10 +7,11 @@ use core::fmt;
 use crate::broker;
 use crate::commit::COMMIT_BYTES;
 use crate::config::{Config, Listener, Protocol};
+use crate::form::RecordForm;
 use crate::limits::{
     ACKS_PENDING_MAX, AUTHENTICATION_BYTES, COMMITS_MAX, DELIVERIES_MAX, EVENTS_MAX,
     HANDSHAKES_MAX, HTTP_BUFFER_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_POSTS_MAX, LARGE_BYTES_MAX,
-    MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
+    MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES, PROCESS_BYTES, RECEIVE_BUFFER_BYTES, RECORD_BYTES_MAX,
     TLS_SESSION_BYTES, TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES, WEBSOCKET_OUTBOUND_BYTES_MAX,
     WEBSOCKET_READ_BYTES,
 };
@@ -76,7 +77,7 @@ impl Bill {
             ("store: pages", store.cache_bytes as usize + STORE_BYTES),
             (
                 "transfer to Kafka",
-                3 * TRANSFER_BYTES_MAX + UPLINK_QUEUE_BYTES,
+                3 * TRANSFER_BYTES_MAX + UPLINK_QUEUE_BYTES + form_bytes(config),
             ),
             (
                 "lamp and webhook",
@@ -102,6 +103,14 @@ fn http_bytes(config: &Config) -> usize {
     match config.http.listen {
         None => 0,
         Some(_) => settings.connections_max * connection + HTTP_POSTS_MAX * settings.body_bytes_max,
+    }
+}
+
+/// A value that is no batch is made in a buffer of the largest record's size.
+fn form_bytes(config: &Config) -> usize {
+    match config.kafka.format {
+        RecordForm::Batch => 0,
+        RecordForm::Json | RecordForm::Protobuf => RECORD_BYTES_MAX,
     }
 }
 

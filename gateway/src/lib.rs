@@ -16,6 +16,7 @@ pub mod replay;
 pub mod engine;
 pub mod messages;
 pub mod outbox;
+pub mod form;
 pub mod commit;
 pub mod forward;
 pub mod fleet;

@@ -151,6 +151,8 @@ pub const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 pub const TRANSFER_ROWS_MAX: usize = 512;
 /// See [`TRANSFER_ROWS_MAX`].
 pub const TRANSFER_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest record, as brokers have it by default (`message.max.bytes` is 1 MiB, with the record's own frame).
+pub const RECORD_BYTES_MAX: usize = 1_000_000;
 /// Parts into which a batch is cut that Kafka finds too large: 256 KiB in parts of 4 KiB.
 pub const OVERSIZE_PARTS_MAX: usize = 64;
 /// First pause after a failed transfer, ms.

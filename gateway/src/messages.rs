@@ -3,7 +3,9 @@
 use core::fmt::Write;
 
 use serde::Serialize;
-use wire::{Alert, SensorName, Severity, Sketch, Stats, Summary, WindowKind};
+use wire::{Alert, SensorName, Sketch, Stats, Summary, WindowKind};
+
+use crate::form::json::AlertJson;
 
 /// Room for the longest topic: the names at their longest.
 const TOPIC_BYTES: usize = 256;
@@ -26,23 +28,6 @@ impl Default for Message {
             payload: Vec::with_capacity(PAYLOAD_BYTES),
         }
     }
-}
-
-#[derive(Serialize)]
-struct AlertJson<'a> {
-    id: u64,
-    gateway: &'a str,
-    device: &'a str,
-    signal: &'a str,
-    unit: &'a str,
-    rule: &'a str,
-    state: &'static str,
-    severity: Severity,
-    at: i64,
-    since: i64,
-    value: Option<f64>,
-    limit: Option<f64>,
-    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -107,31 +92,13 @@ impl core::fmt::Display for AlertTopics<'_> {
 impl Message {
     /// An alert, on `tidegate/<gateway>/alert/<device>/<signal>/<rule>`.
     pub fn write_alert(&mut self, gateway: &str, alert: &Alert<'_>) {
-        let SensorName {
-            device,
-            signal,
-            unit,
-        } = alert.name;
+        let SensorName { device, signal, .. } = alert.name;
         self.topic(format_args!(
             "{}{device}/{signal}/{}",
             AlertTopics(gateway),
             alert.rule
         ));
-        self.payload(&AlertJson {
-            id: alert.id,
-            gateway,
-            device,
-            signal,
-            unit,
-            rule: alert.rule,
-            state: alert.state.name(),
-            severity: alert.severity,
-            at: alert.at.0,
-            since: alert.since.0,
-            value: alert.value,
-            limit: alert.limit,
-            why: alert.why.as_str(),
-        });
+        self.payload(&AlertJson::new(gateway, alert));
     }
 
     /// A summary, on `tidegate/<gateway>/average/<device>/<signal>/<window>`.
@@ -249,7 +216,7 @@ impl core::fmt::Display for Span {
 
 #[cfg(test)]
 mod tests {
-    use wire::{SensorId, Timestamp, Why, Window};
+    use wire::{SensorId, Severity, Timestamp, Why, Window};
 
     use super::*;
 

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use wire::{Alert, BatchReader, Frame, Gap, Kind, Malformed, SummaryReader, Timestamp};
+use wire::{Frame, Malformed, Timestamp};
 
+use crate::form::count_items;
 use crate::outbox::{LANES, Lane, OutboxRow};
 use crate::store::{Inspected, StoreError};
 
@@ -176,27 +177,6 @@ pub fn back_up(dir: &Path, to: &Path) -> Result<u64, QueueError> {
     let bytes = Inspected::open(dir)?.back_up(to)?;
     check(to)?;
     Ok(bytes)
-}
-
-fn count_items(bytes: &[u8]) -> Result<u64, Malformed> {
-    let mut count = 0;
-    match Frame::read(bytes)?.kind {
-        Kind::Telemetry => {
-            for item in BatchReader::new(bytes)? {
-                item?;
-                count += 1;
-            }
-        }
-        Kind::Aggregates => {
-            for item in SummaryReader::new(bytes)? {
-                item?;
-                count += 1;
-            }
-        }
-        Kind::Alert => count += Alert::read(bytes).map(|_| 1)?,
-        Kind::Gap => count += Gap::read(bytes).map(|_| 1)?,
-    }
-    Ok(count)
 }
 
 fn bad_row(row: &OutboxRow, source: Malformed) -> QueueError {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::form::RecordForm;
 use crate::limits::{CONNECT_TIMEOUT_MS, SLOW_READER_TIMEOUT_MS, STATUS_INTERVAL_MS};
 use crate::mapping::{Form, Mapping, Rule};
 use crate::payload::pointers::{Pointer, Pointers};
@@ -150,6 +151,8 @@ pub struct Kafka {
     pub bootstrap: String,
     /// Exactly or at least once.
     pub mode: KafkaMode,
+    /// In which form values are sent.
+    pub format: RecordForm,
     /// Topic of batches of readings.
     pub topic_telemetry: String,
     /// Topic of summaries.
@@ -288,6 +291,7 @@ impl Default for Kafka {
         Self {
             bootstrap: String::new(),
             mode: KafkaMode::default(),
+            format: RecordForm::default(),
             topic_telemetry: "edge.telemetry".into(),
             topic_aggregates: "edge.aggregates".into(),
             topic_alerts: "edge.alerts".into(),

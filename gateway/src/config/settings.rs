@@ -113,6 +113,7 @@ impl Config {
                 KafkaMode::Transactional => uplink::Mode::Transactional,
                 KafkaMode::Idempotent => uplink::Mode::Idempotent,
             },
+            form: kafka.format,
             topics: uplink::Topics {
                 telemetry: kafka.topic_telemetry.clone(),
                 aggregates: kafka.topic_aggregates.clone(),

@@ -30,6 +30,7 @@ const CLASSES: &[(&str, Class)] = &[
     ("/store/checkpoint_bytes", Class::Hot),
     ("/store/max_bytes", Class::Restart),
     ("/kafka/mode", Class::Hot),
+    ("/kafka/format", Class::Hot),
     ("/kafka/topic_telemetry", Class::Hot),
     ("/kafka/topic_aggregates", Class::Hot),
     ("/kafka/topic_alerts", Class::Hot),

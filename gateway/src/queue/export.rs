@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use wire::{Alert, BatchReader, Gap, Quality, Row, SensorName, Summary, SummaryReader};
+use wire::{Alert, BatchReader, Gap, Row, SensorName, SummaryReader};
 
 use super::{QueueError, bad_row};
+use crate::form::json::{AlertJson, GapJson, ReadingJson, SummaryJson};
 use crate::outbox::{Lane, OutboxRow};
 use crate::store::Inspected;
 
@@ -20,70 +21,12 @@ pub enum Format {
     Csv,
 }
 
-/// What all items have.
-#[derive(Clone, Copy, Serialize)]
-struct Origin<'a> {
-    sequence: u64,
-    device: &'a str,
-    signal: &'a str,
-    unit: &'a str,
-}
-
+/// An item with the sequence of its row.
 #[derive(Serialize)]
-struct ReadingLine<'a> {
-    #[serde(flatten)]
-    origin: Origin<'a>,
-    time: i64,
-    arrival: i64,
-    value: Option<f64>,
-    raw: Option<f64>,
-    quality: &'static str,
-    reasons: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct SummaryLine<'a> {
-    #[serde(flatten)]
-    origin: Origin<'a>,
-    #[serde(flatten)]
-    summary: SummaryNumbers,
-}
-
-#[derive(Serialize)]
-struct SummaryNumbers {
-    start: i64,
-    length_ms: u32,
-    n: u32,
-    mean: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
-    ewma: Option<f64>,
-    uncertain: u32,
-    bad: u32,
-    revision: u32,
-    partial: bool,
-}
-
-#[derive(Serialize)]
-struct AlertLine<'a> {
-    #[serde(flatten)]
-    origin: Origin<'a>,
-    id: u64,
-    rule: &'a str,
-    state: &'static str,
-    severity: wire::Severity,
-    at: i64,
-    since: i64,
-    value: Option<f64>,
-    limit: Option<f64>,
-    why: &'a str,
-}
-
-#[derive(Serialize)]
-struct GapLine {
+struct Line<T> {
     sequence: u64,
     #[serde(flatten)]
-    gap: Gap,
+    item: T,
 }
 
 /// Writes what waits in a lane, in the order of forwarding.
@@ -121,10 +64,9 @@ fn write_row(row: &OutboxRow, format: Format, out: &mut impl Write) -> Result<()
         Lane::Telemetry => {
             for item in BatchReader::new(&row.bytes).map_err(sound)? {
                 let (name, reading) = item.map_err(sound)?;
-                let line = reading_line(origin(sequence, name), &reading);
                 match format {
-                    Format::Ndjson => write_line(&line, out)?,
-                    Format::Csv => write_csv(&line, out)?,
+                    Format::Ndjson => write_line(sequence, ReadingJson::new(name, &reading), out)?,
+                    Format::Csv => write_csv(sequence, name, &reading, out)?,
                 }
             }
             Ok(())
@@ -132,109 +74,48 @@ fn write_row(row: &OutboxRow, format: Format, out: &mut impl Write) -> Result<()
         Lane::Aggregate => {
             for item in SummaryReader::new(&row.bytes).map_err(sound)? {
                 let (name, summary) = item.map_err(sound)?;
-                let line = SummaryLine {
-                    origin: origin(sequence, name),
-                    summary: numbers(&summary),
-                };
-                write_line(&line, out)?;
+                write_line(sequence, SummaryJson::new(name, &summary), out)?;
             }
             Ok(())
         }
         Lane::Alert => {
-            let (_, alert) = Alert::read(&row.bytes).map_err(sound)?;
-            write_line(&alert_line(sequence, &alert), out)
+            let (gateway, alert) = Alert::read(&row.bytes).map_err(sound)?;
+            write_line(sequence, AlertJson::new(gateway, &alert), out)
         }
         Lane::Gap => {
-            let (_, gap) = Gap::read(&row.bytes).map_err(sound)?;
-            write_line(&GapLine { sequence, gap }, out)
+            let (gateway, gap) = Gap::read(&row.bytes).map_err(sound)?;
+            write_line(sequence, GapJson::new(gateway, &gap), out)
         }
     }
 }
 
-fn origin(sequence: u64, name: SensorName<'_>) -> Origin<'_> {
-    Origin {
-        sequence,
-        device: name.device,
-        signal: name.signal,
-        unit: name.unit,
-    }
-}
-
-fn reading_line<'a>(origin: Origin<'a>, row: &Row) -> ReadingLine<'a> {
-    ReadingLine {
-        origin,
-        time: row.time.0,
-        arrival: row.arrival.0,
-        value: row.content.value(),
-        raw: row.content.raw(),
-        quality: match row.flags.quality() {
-            Quality::Good => "good",
-            Quality::Uncertain => "uncertain",
-            Quality::Bad => "bad",
-        },
-        reasons: row.flags.reasons().names().collect(),
-    }
-}
-
-fn numbers(summary: &Summary) -> SummaryNumbers {
-    let stats = summary.stats.as_ref();
-    SummaryNumbers {
-        start: summary.window.start.0,
-        length_ms: summary.window.length_ms,
-        n: summary.good(),
-        mean: stats.map(|stats| stats.mean),
-        min: stats.map(|stats| stats.min),
-        max: stats.map(|stats| stats.max),
-        ewma: summary.ewma,
-        uncertain: summary.uncertain,
-        bad: summary.bad,
-        revision: summary.revision,
-        partial: summary.partial,
-    }
-}
-
-fn alert_line<'a>(sequence: u64, alert: &'a Alert<'a>) -> AlertLine<'a> {
-    AlertLine {
-        origin: origin(sequence, alert.name),
-        id: alert.id,
-        rule: alert.rule,
-        state: alert.state.name(),
-        severity: alert.severity,
-        at: alert.at.0,
-        since: alert.since.0,
-        value: alert.value,
-        limit: alert.limit,
-        why: alert.why.as_str(),
-    }
-}
-
-fn write_line(line: &impl Serialize, out: &mut impl Write) -> Result<(), QueueError> {
-    serde_json::to_writer(&mut *out, line).map_err(std::io::Error::from)?;
+fn write_line(sequence: u64, item: impl Serialize, out: &mut impl Write) -> Result<(), QueueError> {
+    serde_json::to_writer(&mut *out, &Line { sequence, item }).map_err(std::io::Error::from)?;
     Ok(out.write_all(b"\n")?)
 }
 
-/// Names hold no comma and no quote: they are levels of a topic that the mapping let through, so they are quoted to be sure.
-fn write_csv(line: &ReadingLine<'_>, out: &mut impl Write) -> Result<(), QueueError> {
-    let Origin {
-        sequence,
-        device,
-        signal,
-        unit,
-    } = line.origin;
+/// Names are levels of a topic that the mapping let through, so they are quoted to be sure.
+fn write_csv(
+    sequence: u64,
+    name: SensorName<'_>,
+    row: &Row,
+    out: &mut impl Write,
+) -> Result<(), QueueError> {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let reasons: Vec<&str> = row.flags.reasons().names().collect();
     writeln!(
         out,
         "{sequence},{},{},{},{},{},{},{},{},{}\r",
-        quoted(device),
-        quoted(signal),
-        quoted(unit),
-        line.time,
-        line.arrival,
-        number(line.value),
-        number(line.raw),
-        line.quality,
-        line.reasons.join("|"),
+        quoted(name.device),
+        quoted(name.signal),
+        quoted(name.unit),
+        row.time.0,
+        row.arrival.0,
+        number(row.content.value()),
+        number(row.content.raw()),
+        row.flags.quality().name(),
+        reasons.join("|"),
     )?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A row of the outbox as a record of Kafka.
 
 use rdkafka::message::{Header, OwnedHeaders};
+use wire::Kind;
 
 use super::settings::{Settings, Topics};
 use crate::outbox::{Lane, OutboxRow, Watermark};
@@ -18,13 +19,13 @@ pub(super) fn topic(topics: &Topics, lane: Lane) -> &str {
 pub(super) fn row_headers(settings: &Settings, epoch: u64, row: &OutboxRow) -> OwnedHeaders {
     let part = Part(row.part);
     let id = format!("{}/{epoch}/{}{part}", settings.gateway, row.sequence.0);
-    let (kind, content) = match row.lane {
-        Lane::Alert => ("tidegate.alert.v1", "application/vnd.tidegate.alert"),
-        Lane::Gap => ("tidegate.gap.v1", "application/vnd.tidegate.gap"),
-        Lane::Aggregate => ("tidegate.aggregate.v1", "application/vnd.tidegate.batch"),
-        Lane::Telemetry => ("tidegate.telemetry.v1", "application/vnd.tidegate.batch"),
+    let (name, kind) = match row.lane {
+        Lane::Alert => ("tidegate.alert.v1", Kind::Alert),
+        Lane::Gap => ("tidegate.gap.v1", Kind::Gap),
+        Lane::Aggregate => ("tidegate.aggregate.v1", Kind::Aggregates),
+        Lane::Telemetry => ("tidegate.telemetry.v1", Kind::Telemetry),
     };
-    headers(settings, &id, kind, content)
+    headers(settings, &id, name, settings.form.content_type(kind))
 }
 
 /// The end of a record's id, where a row went in parts.

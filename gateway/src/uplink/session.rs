@@ -3,6 +3,7 @@
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use wire::Malformed;
 
 use core::time::Duration;
 
@@ -12,6 +13,7 @@ use super::failure::Failure;
 use super::position::{Position, encode};
 use super::settings::{Mode, Settings};
 use super::{ABORT_MS_MAX, Class, Reply, properties, record};
+use crate::form::{FormError, RecordForm};
 use crate::outbox::{OutboxRow, Watermark};
 
 /// An open session.
@@ -22,6 +24,8 @@ pub(super) struct Session {
 /// Opens sessions, and sends through them.
 pub(super) struct Connector {
     settings: Settings,
+    /// Where a row's value is made, unless it is the row itself.
+    value: Vec<u8>,
     timer: Timer,
     position: Position,
 }
@@ -40,13 +44,20 @@ enum Trouble {
     Refused(usize),
     /// The broker refused a request for its size, with the record at this index in it.
     TooLarge(usize),
+    /// The row at this index is not sound, so that it has no value in the form that is asked for.
+    Unsound(usize, Malformed),
     Other(Failure),
 }
 
 impl Connector {
     pub(super) fn new(settings: Settings, timer: Timer) -> Self {
+        let bytes = match settings.form {
+            RecordForm::Batch => 0,
+            RecordForm::Json | RecordForm::Protobuf => settings.message_bytes_max as usize,
+        };
         Self {
             settings,
+            value: Vec::with_capacity(bytes),
             timer,
             position: Position::default(),
         }
@@ -79,7 +90,7 @@ impl Connector {
 
     /// Sends a transfer, and drops the session if it cannot be used any more.
     pub(super) fn send(
-        &self,
+        &mut self,
         session: &mut Option<Session>,
         rows: &[OutboxRow],
         watermark: &Watermark,
@@ -112,7 +123,7 @@ impl Connector {
     }
 
     fn try_send(
-        &self,
+        &mut self,
         session: &Session,
         rows: &[OutboxRow],
         watermark: &Watermark,
@@ -131,8 +142,8 @@ impl Connector {
             pace,
         };
         match settings.mode {
-            Mode::Transactional => transfer.send_in_transaction(),
-            Mode::Idempotent => transfer.send_in_order(),
+            Mode::Transactional => transfer.send_in_transaction(&mut self.value),
+            Mode::Idempotent => transfer.send_in_order(&mut self.value),
         }
     }
 
@@ -140,8 +151,10 @@ impl Connector {
     fn settle(&self, session: &mut Option<Session>, trouble: &Trouble) {
         let Some(open) = session.as_ref() else { return };
         let stands = match (trouble, self.settings.mode) {
-            (Trouble::Refused(_), Mode::Idempotent) => true,
-            (Trouble::Refused(_), Mode::Transactional) => open.abort(&self.timer),
+            (Trouble::Refused(_) | Trouble::Unsound(..), Mode::Idempotent) => true,
+            (Trouble::Refused(_) | Trouble::Unsound(..), Mode::Transactional) => {
+                open.abort(&self.timer)
+            }
             (Trouble::TooLarge(_), Mode::Transactional) => {
                 open.abort(&self.timer);
                 false
@@ -160,24 +173,26 @@ impl Connector {
     }
 
     fn failure(&self, trouble: Trouble, rows: &[OutboxRow]) -> Failure {
+        let of_row = |row: &OutboxRow, text| {
+            let (lane, sequence) = (row.lane, row.sequence);
+            Failure::new(Class::TooLarge { lane, sequence }, text)
+        };
         match trouble {
             Trouble::Other(failure) => failure,
+            Trouble::Unsound(index, source) => {
+                let number = rows[index].sequence.0;
+                let text = format!("row {number} of the outbox: {source}; it is left out");
+                of_row(&rows[index], text)
+            }
             Trouble::Refused(index) | Trouble::TooLarge(index) if index < rows.len() => {
-                let row = &rows[index];
                 let text = format!(
                     "row {} of {} bytes is larger than Kafka takes (here {} bytes, or max.message.bytes of \
                      its topic): split it",
-                    row.sequence.0,
-                    row.bytes.len(),
+                    rows[index].sequence.0,
+                    rows[index].bytes.len(),
                     self.settings.message_bytes_max
                 );
-                Failure::new(
-                    Class::TooLarge {
-                        lane: row.lane,
-                        sequence: row.sequence,
-                    },
-                    text,
-                )
+                of_row(&rows[index], text)
             }
             Trouble::Refused(_) | Trouble::TooLarge(_) => Failure::new(
                 Class::Fatal,
@@ -198,12 +213,12 @@ struct Transfer<'t> {
 }
 
 impl Transfer<'_> {
-    fn send_in_transaction(&self) -> Result<(), Trouble> {
+    fn send_in_transaction(&self, buffer: &mut Vec<u8>) -> Result<(), Trouble> {
         let producer = &self.session.producer;
         producer
             .begin_transaction()
             .map_err(|error| Trouble::Other(Failure::of("begin a transaction", &error)))?;
-        self.produce_rows()?;
+        self.produce_rows(buffer)?;
         self.produce_watermark()?;
         let tried = "commit a transaction";
         let committed = self.session.resume(tried, &self.deadline, |slice| {
@@ -213,18 +228,23 @@ impl Transfer<'_> {
     }
 
     /// Without transactions the watermark goes last: what it covers has arrived.
-    fn send_in_order(&self) -> Result<(), Trouble> {
-        self.produce_rows()?;
+    fn send_in_order(&self, buffer: &mut Vec<u8>) -> Result<(), Trouble> {
+        self.produce_rows(buffer)?;
         self.flush()?;
         self.produce_watermark()?;
         self.flush()
     }
 
-    fn produce_rows(&self) -> Result<(), Trouble> {
+    fn produce_rows(&self, buffer: &mut Vec<u8>) -> Result<(), Trouble> {
         for (index, row) in self.rows.iter().enumerate() {
             let topic = record::topic(&self.settings.topics, row.lane);
             let headers = record::row_headers(self.settings, self.watermark.epoch, row);
-            self.produce(index, topic, &row.key, &row.bytes, headers)?;
+            let value = self.settings.form.value(&row.bytes, buffer);
+            let value = value.map_err(|error| match error {
+                FormError::TooLarge => Trouble::Refused(index),
+                FormError::Malformed(source) => Trouble::Unsound(index, source),
+            })?;
+            self.produce(index, topic, &row.key, value, headers)?;
             if self.pace == Pace::OneByOne {
                 self.flush()?;
             }
@@ -295,7 +315,9 @@ impl Transfer<'_> {
         let cause = self.session.producer.context().take_failed_delivery();
         match cause.map(trouble_of) {
             Some(Trouble::Other(cause)) if failure.class == Class::Retry => Trouble::Other(cause),
-            Some(cause @ (Trouble::Refused(_) | Trouble::TooLarge(_))) => cause,
+            Some(cause @ (Trouble::Refused(_) | Trouble::TooLarge(_) | Trouble::Unsound(..))) => {
+                cause
+            }
             Some(Trouble::Other(_)) | None => Trouble::Other(failure),
         }
     }

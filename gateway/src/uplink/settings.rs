@@ -4,7 +4,8 @@ use core::fmt;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::limits::{TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
+use crate::form::RecordForm;
+use crate::limits::{RECORD_BYTES_MAX, TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
 
 /// How the uplink reaches Kafka and what it does there.
 #[derive(Clone)]
@@ -13,6 +14,8 @@ pub struct Settings {
     pub bootstrap: String,
     /// How rows get into Kafka.
     pub mode: Mode,
+    /// In which form rows become values.
+    pub form: RecordForm,
     /// Id of this gateway: part of its transactional id, its records' ids, and key of its watermark.
     pub gateway: String,
     /// Where records go.
@@ -44,12 +47,13 @@ impl Settings {
         Self {
             bootstrap: bootstrap.to_owned(),
             mode: Mode::Transactional,
+            form: RecordForm::Batch,
             gateway: gateway.to_owned(),
             topics: Topics::default(),
             tls: None,
             sasl: None,
             properties: BTreeMap::new(),
-            message_bytes_max: 1_000_000,
+            message_bytes_max: RECORD_BYTES_MAX as u32,
             queue_bytes: 2 * TRANSFER_BYTES_MAX as u32,
             queue_records: 2 * TRANSFER_ROWS_MAX as u32,
             linger_ms: 5,

@@ -45,6 +45,18 @@ pub enum Severity {
     Critical = 2,
 }
 
+impl Severity {
+    /// What it is called in messages and exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// One alert. The raised and the cleared one of the same occurrence have the same id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alert<'a> {

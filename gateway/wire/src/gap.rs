@@ -16,6 +16,18 @@ pub enum Lane {
     Alerts = 3,
 }
 
+impl Lane {
+    /// What it is called in messages and exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Telemetry => "telemetry",
+            Self::Aggregates => "aggregates",
+            Self::Alerts => "alerts",
+        }
+    }
+}
+
 /// Why they will never come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GapReason {
@@ -29,6 +41,20 @@ pub enum GapReason {
     Refused = 3,
     /// A person deleted them.
     Purged = 4,
+}
+
+impl GapReason {
+    /// What it is called in messages and exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Thinned => "thinned",
+            Self::Dropped => "dropped",
+            Self::Corrupt => "corrupt",
+            Self::Refused => "refused",
+            Self::Purged => "purged",
+        }
+    }
 }
 
 /// One gap.

@@ -30,6 +30,18 @@ pub enum Quality {
     Bad = 2,
 }
 
+impl Quality {
+    /// What it is called in messages and exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Uncertain => "uncertain",
+            Self::Bad => "bad",
+        }
+    }
+}
+
 /// Why a reading has its quality, and what was done to it: a set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reasons(pub u16);

@@ -104,7 +104,14 @@ impl Sketch {
         }
     }
 
-    fn bins(&self) -> impl Iterator<Item = (i32, u32)> {
+    /// How often all bins were halved: 0 is the finest.
+    #[must_use]
+    pub const fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// The bins in ascending order: the number of each (FORMAT.md says which values fall into it), and how many values it holds.
+    pub fn bins(&self) -> impl Iterator<Item = (i32, u32)> {
         let len = usize::from(self.len);
         self.keys[..len]
             .iter()

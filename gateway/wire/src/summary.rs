@@ -22,6 +22,18 @@ pub enum WindowKind {
     Session = 2,
 }
 
+impl WindowKind {
+    /// What it is called in messages and exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tumbling => "tumbling",
+            Self::Sliding => "sliding",
+            Self::Session => "session",
+        }
+    }
+}
+
 /// A span of event time, half open: a reading at its end belongs to the next one. Starts are multiples of the hop (for
 /// tumbling windows: of the length) since the Unix epoch; a session starts with its first value.
 #[derive(
