@@ -7,13 +7,14 @@ use core::fmt;
 use crate::broker;
 use crate::commit::COMMIT_BYTES;
 use crate::config::{Config, Listener, Protocol};
+use crate::fleet::limits as fleet;
 use crate::form::RecordForm;
 use crate::limits::{
-    ACKS_PENDING_MAX, AUTHENTICATION_BYTES, COMMITS_MAX, DELIVERIES_MAX, EVENTS_MAX,
-    HANDSHAKES_MAX, HTTP_BUFFER_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_POSTS_MAX, LARGE_BYTES_MAX,
-    MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES, PROCESS_BYTES, RECEIVE_BUFFER_BYTES, RECORD_BYTES_MAX,
-    TLS_SESSION_BYTES, TRANSFER_BYTES_MAX, UPLINK_QUEUE_BYTES, WEBSOCKET_OUTBOUND_BYTES_MAX,
-    WEBSOCKET_READ_BYTES,
+    ACKS_PENDING_MAX, AUTHENTICATION_BYTES, CHUNK_BYTES_MAX, COMMITS_MAX, DELIVERIES_MAX,
+    EVENTS_MAX, HANDSHAKES_MAX, HTTP_BUFFER_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_POSTS_MAX,
+    LARGE_BYTES_MAX, MUTATION_STEPS_PER_COMMIT, OUTPUT_BYTES, PROCESS_BYTES, RECEIVE_BUFFER_BYTES,
+    RECORD_BYTES_MAX, REHEARSAL_STACK_BYTES, TLS_SESSION_BYTES, TRANSFER_BYTES_MAX,
+    UPLINK_QUEUE_BYTES, WEBSOCKET_OUTBOUND_BYTES_MAX, WEBSOCKET_READ_BYTES,
 };
 use crate::machine;
 use crate::nodes;
@@ -79,6 +80,8 @@ impl Bill {
                 "transfer to Kafka",
                 3 * TRANSFER_BYTES_MAX + UPLINK_QUEUE_BYTES + form_bytes(config),
             ),
+            ("fleet: documents, messages", fleet_bytes(config)),
+            ("fleet: dry-run", dry_run_bytes(config, machine)),
             (
                 "lamp and webhook",
                 OUTPUT_BYTES * usize::from(config.lamp.is_some() || config.webhook.is_some()),
@@ -93,6 +96,27 @@ impl Bill {
     #[must_use]
     pub fn total(&self) -> usize {
         self.lines.iter().map(|line| line.bytes).sum()
+    }
+}
+
+/// Documents that are good, under way and waiting; what comes and goes; one TLS session.
+fn fleet_bytes(config: &Config) -> usize {
+    if config.fleet.is_none() {
+        return 0;
+    }
+    let documents = fleet::SLOT_COPIES_MAX * (fleet::LAYERS_MAX + 1) + fleet::LAYERS_MAX;
+    let packets = (fleet::LINK_INCOMING_MAX + 2) * fleet::LINK_PACKET_BYTES_MAX as usize;
+    documents * fleet::DOCUMENT_MEMORY_BYTES
+        + packets
+        + fleet::LINK_MESSAGES_MAX * fleet::REPORT_BYTES_MAX
+        + TLS_SESSION_BYTES
+}
+
+/// Two machines and the state from which they begin, slices of the journal, and the thread.
+fn dry_run_bytes(config: &Config, machine: usize) -> usize {
+    match config.fleet {
+        None => 0,
+        Some(_) => 3 * machine + 3 * CHUNK_BYTES_MAX + REHEARSAL_STACK_BYTES,
     }
 }
 

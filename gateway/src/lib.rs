@@ -20,6 +20,7 @@ pub mod form;
 pub mod commit;
 pub mod forward;
 pub mod fleet;
+pub mod rehearsal;
 pub mod refusals;
 pub mod limits;
 

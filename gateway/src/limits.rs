@@ -141,6 +141,16 @@ pub const EVENTS_MAX: usize = 1024;
 pub const REPORTS_MAX: usize = 64;
 /// Overrides by a technician that wait for the agent: he has two hands.
 pub const OVERRIDES_MAX: usize = 8;
+/// Readings that a dry-run looks at: three minutes of a thousand a second; the slowest box takes four seconds for them.
+pub const REHEARSAL_READINGS_MAX: u64 = 200_000;
+/// Entries of the journal before its end from which a dry-run may begin: a message of QoS 1 is two.
+pub const REHEARSAL_ENTRIES_MAX: u64 = 2 * REHEARSAL_READINGS_MAX;
+/// Journal that the store reads for a dry-run at a time, bytes, or one chunk: a commit behind it waits a few milliseconds.
+pub const REHEARSAL_SLICE_BYTES: usize = 64 * 1024;
+/// Stack of the dry-run's thread, bytes: plans of 86 KiB go through it by value, unoptimized some forty times.
+pub const REHEARSAL_STACK_BYTES: usize = 4 * 1024 * 1024;
+/// A dry-run ends after this time with what it has seen, ms: the fleet's agent waits for it.
+pub const REHEARSAL_MS_MAX: u64 = 10_000;
 /// Events that the engine takes in one turn before it lets the connections write.
 pub const EVENTS_PER_TURN_MAX: usize = 128;
 

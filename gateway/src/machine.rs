@@ -20,6 +20,7 @@ use crate::limits::{
 use crate::outbox::{LANES, Lane, Sequence, Sequences};
 
 mod error;
+mod rehearsed;
 
 pub use error::StateError;
 

@@ -16,7 +16,6 @@ use crate::buffers::ReceiveBuffer;
 use crate::clock::Clock;
 use crate::config::{Config, Kafka};
 use crate::engine::{Engine, Event};
-use crate::forward::Failure;
 use crate::http::Errand;
 use crate::limits::{EVENTS_PER_TURN_MAX, STOP_MS_MAX};
 use crate::remote::{self, Remote};
@@ -66,6 +65,8 @@ pub enum Report {
     },
     /// The store is done with something.
     Store(store::Reply),
+    /// The thread of the dry-run is done with something.
+    Rehearsed(Rehearsed),
     /// The uplink of this number is done with something.
     Uplink(u32, uplink::Reply),
 }
@@ -88,6 +89,10 @@ pub enum Exit {
 }
 
 mod agent;
+mod dry_run;
+mod uplink_replies;
+
+pub use dry_run::Rehearsed;
 
 /// From where the loop hears what happens.
 pub struct Inputs {
@@ -112,6 +117,7 @@ pub struct Loop {
     supervisor: Supervisor,
     remote: Option<Remote>,
     swap: Option<Box<Config>>,
+    dry_run: Option<dry_run::DryRun>,
     kafka: Option<Kafka>,
 }
 
@@ -127,6 +133,7 @@ impl Loop {
             supervisor: Supervisor::of_environment(),
             remote: None,
             swap: None,
+            dry_run: None,
             kafka: None,
         }
     }
@@ -254,6 +261,7 @@ impl Loop {
             Report::Credentials(credentials) => self.shell.renew(*credentials),
             Report::Reloaded { fault } => self.engine.note_fault(fault),
             Report::Store(reply) => self.handle_store(reply)?,
+            Report::Rehearsed(rehearsed) => self.handle_rehearsed(rehearsed),
             Report::Uplink(number, reply) => {
                 // An answer of an uplink that was replaced is nobody's.
                 if number == self.shell.uplink_number() {
@@ -342,37 +350,11 @@ impl Loop {
             store::Reply::CommitFailed { error, .. } | store::Reply::LoadFailed(error) => {
                 return Err(error.into());
             }
+            store::Reply::Recalled(recalled) => self.handle_recalled(recalled),
             store::Reply::Loaded(rows) => self.tell(Event::Loaded(rows)),
             store::Reply::Closed(_) => return Err(Exit::ThreadEnded("store")),
         }
         Ok(())
-    }
-
-    fn handle_uplink(&mut self, reply: uplink::Reply) {
-        match reply {
-            uplink::Reply::Connected { watermark } => {
-                tracing::info!(?watermark, "connected to Kafka");
-                self.tell(Event::Connected(watermark));
-            }
-            uplink::Reply::Sent { .. } => self.tell(Event::Sent),
-            uplink::Reply::Failed { class, text } => self.handle_uplink_failed(class, &text),
-            uplink::Reply::Closed => {}
-        }
-    }
-
-    fn handle_uplink_failed(&mut self, class: uplink::Class, text: &str) {
-        let failure = match class {
-            uplink::Class::TooLarge { lane, sequence } => {
-                tracing::warn!(%text, ?lane, sequence = sequence.0, "a row is too large for Kafka");
-                return self.tell(Event::RowTooLarge { sequence });
-            }
-            uplink::Class::Retry => Failure::Retry,
-            uplink::Class::Auth => Failure::Refused,
-            uplink::Class::Fenced => Failure::Fenced,
-            uplink::Class::Fatal => Failure::Fatal,
-        };
-        tracing::warn!(%text, ?failure, "Kafka transfer failed");
-        self.tell(Event::UplinkFailed(failure));
     }
 }
 

@@ -158,6 +158,12 @@ pub struct Signing {
     /// Whether a technician on site may override.
     #[arg(long)]
     allow_local_override: Option<bool>,
+    /// Refuse changes whose dry-run drops more readings than what holds, by more than so many percent.
+    #[arg(long)]
+    drop_percent_max: Option<u8>,
+    /// Refuse changes whose dry-run raises more alerts than what holds, by more than so many.
+    #[arg(long)]
+    alerts_max: Option<u32>,
 }
 
 /// A command, and who signs it.
@@ -242,13 +248,18 @@ impl Signing {
                 ..Confirm::default()
             },
             rollout,
-            policy: self
-                .allow_local_override
-                .map(|allow_local_override| Policy {
-                    allow_local_override,
-                }),
+            policy: self.policy(),
             config: layer(&self.layer)?,
         })
+    }
+
+    fn policy(&self) -> Option<Policy> {
+        let policy = Policy {
+            allow_local_override: self.allow_local_override,
+            drop_percent_max: self.drop_percent_max,
+            alerts_max: self.alerts_max,
+        };
+        (policy != Policy::default()).then_some(policy)
     }
 
     fn envelope(&self, document: &Document) -> Result<Vec<u8>, ControllerError> {

@@ -1,5 +1,6 @@
 //! A rollout in stages: each box decides by its name whether it is among the first; the controller only counts.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use super::Signing;
@@ -28,10 +29,12 @@ struct Tally {
     boxes: usize,
     confirmed: usize,
     failed: usize,
+    away: usize,
 }
 
 impl Tally {
-    fn of(boxes: &Boxes, document: &Document) -> Self {
+    /// Nobody waits for boxes that were away when the rollout began: they take the document when they are back.
+    fn of(boxes: &Boxes, away: &BTreeSet<String>, document: &Document) -> Self {
         let what = document.scope.path();
         let mut tally = Self::default();
         for (name, (report, _)) in boxes {
@@ -43,9 +46,14 @@ impl Tally {
             if !(is_in_scope && is_first) {
                 continue;
             }
-            tally.boxes += 1;
             let newest = &report["newest"][what.as_str()];
-            if newest["generation"] != document.generation {
+            let is_of_this = newest["generation"] == document.generation;
+            if !is_of_this && away.contains(name) {
+                tally.away += 1;
+                continue;
+            }
+            tally.boxes += 1;
+            if !is_of_this {
                 continue;
             }
             match newest["code"].as_str() {
@@ -77,6 +85,8 @@ pub(super) fn run(
         let first = signing.document(None)?;
         let former = former(session, &first).await?;
         let mut boxes = boxes(session, &signing.fleet).await?;
+        let away = boxes.iter().filter(|(_, (_, is_online))| !is_online);
+        let away = away.map(|(name, _)| name.clone()).collect();
         for (nth, percent) in (0..).zip(stages.percent) {
             let mut document = first.clone();
             document.generation += nth;
@@ -87,10 +97,10 @@ pub(super) fn run(
             session
                 .push(&document, signing.envelope(&document)?)
                 .await?;
-            let tally = stage(session, &mut boxes, &document, stages).await?;
+            let tally = stage(session, &mut boxes, &away, &document, stages).await?;
             println!(
-                "{percent} %: {} boxes, {} confirmed, {} failed",
-                tally.boxes, tally.confirmed, tally.failed
+                "{percent} %: {} boxes, {} confirmed, {} failed, {} away",
+                tally.boxes, tally.confirmed, tally.failed, tally.away
             );
             if tally.is_too_bad(stages.abort_at) {
                 take_back(session, signing, &document, former).await?;
@@ -115,19 +125,20 @@ async fn former(
 async fn stage(
     session: &mut Session,
     boxes: &mut Boxes,
+    away: &BTreeSet<String>,
     document: &Document,
     stages: &Stages<'_>,
 ) -> Result<Tally, ControllerError> {
     let clock = Clock::start();
     let wait_ms = (u64::from(document.confirm.timeout_s) + stages.patience_s) * 1_000;
-    let mut tally = Tally::of(boxes, document);
+    let mut tally = Tally::of(boxes, away, document);
     while clock.now().monotonic_ms < wait_ms
         && !tally.is_done()
         && !tally.is_too_bad(stages.abort_at)
     {
         if let Some((topic, bytes)) = session.next(SLICE_MS).await {
             note(boxes, &topic, &bytes);
-            tally = Tally::of(boxes, document);
+            tally = Tally::of(boxes, away, document);
         }
     }
     Ok(tally)
@@ -167,13 +178,22 @@ mod tests {
             ("b", 7, "E_HEALTH:uplink"),
             ("c", 6, "OK"),
             ("d", 7, "E_FLAP"),
+            ("e", 6, "OK"),
+            ("f", 7, "OK"),
         ] {
             let report = json!({"scopes": ["fleet"], "newest": {"fleet": {"generation": generation, "code": code}}});
             let topic = format!("x/gw/{name}/reported");
             note(&mut boxes, &topic, report.to_string().as_bytes());
         }
-        let tally = Tally::of(&boxes, &document);
-        assert_eq!((tally.boxes, tally.confirmed, tally.failed), (4, 1, 1));
-        assert!(tally.is_too_bad(25) && !tally.is_too_bad(26) && !tally.is_done());
+        let away = ["e", "f"].map(str::to_owned).into();
+        let tally = Tally::of(&boxes, &away, &document);
+        let expected = Tally {
+            boxes: 5,
+            confirmed: 2,
+            failed: 1,
+            away: 1,
+        };
+        assert_eq!(tally, expected);
+        assert!(tally.is_too_bad(20) && !tally.is_too_bad(21) && !tally.is_done());
     }
 }

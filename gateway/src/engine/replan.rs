@@ -6,7 +6,7 @@ use super::{Engine, Perform};
 use crate::broker::Qos;
 use crate::clock::Moment;
 use crate::journal::Entry;
-use crate::machine::{Effects, Machine};
+use crate::machine::{Effects, Machine, Sizes};
 use crate::mapping::Mapping;
 
 /// What can change without a restart.
@@ -70,6 +70,18 @@ impl Engine {
         ));
         self.proceed(now, out);
         Ok(())
+    }
+
+    /// The plan that holds.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        self.machine.plan()
+    }
+
+    /// The memory that the machine has.
+    #[must_use]
+    pub fn sizes(&self) -> &Sizes {
+        self.machine.sizes()
     }
 
     /// Puts a plan to the test on a copy of the machine; how many alerts it would raise or clear at once.

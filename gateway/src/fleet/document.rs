@@ -93,12 +93,19 @@ impl Rollout {
     }
 }
 
-/// What the fleet allows on site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the fleet allows; of each rule the strongest layer that has it decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Whether a technician may override.
-    pub allow_local_override: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_local_override: Option<bool>,
+    /// A change is refused if its dry-run drops more readings than what holds does, by more than so many percent of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_percent_max: Option<u8>,
+    /// A change is refused if its dry-run raises more alerts than what holds does, by more than so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts_max: Option<u32>,
 }
 
 /// The payload of an envelope.
@@ -123,7 +130,7 @@ pub struct Document {
     /// Which boxes take it; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
-    /// What it allows on site; as the layers below say if absent.
+    /// What it allows; as the layers below say if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
     /// The layer, a merge patch (RFC 7396).
@@ -152,6 +159,10 @@ impl Document {
         }
         if document.rollout.as_ref().is_some_and(|it| it.percent > 100) {
             return schema("", "rollout.percent must be 0 to 100".to_owned());
+        }
+        let percent = document.policy.and_then(|it| it.drop_percent_max);
+        if percent.is_some_and(|percent| percent > 100) {
+            return schema("", "policy.drop_percent_max must be 0 to 100".to_owned());
         }
         Ok(document)
     }

@@ -4,15 +4,35 @@
 pub const ENVELOPE_BYTES_MAX: usize = 32 * 1024;
 /// Deepest nesting of JSON, counted before it is parsed: the config itself needs five levels.
 pub const DEPTH_MAX: usize = 8;
-/// Most keys of one document, counted before it is parsed.
+/// Most keys and items of arrays of one document, counted before it is parsed.
 pub const KEYS_MAX: usize = 2_000;
 /// Longest string of a payload, bytes.
 pub const STRING_BYTES_MAX: usize = 1_024;
+
+/// A document in memory, bytes: its text twice, and 144 bytes for each key, as the tree of JSON has them at worst.
+pub const DOCUMENT_MEMORY_BYTES: usize = 2 * ENVELOPE_BYTES_MAX + 144 * KEYS_MAX;
 
 /// Groups of one box; the box subscribes one topic for each.
 pub const GROUPS_MAX: usize = 4;
 /// Layers from remote: fleet, groups, gateway.
 pub const LAYERS_MAX: usize = 1 + GROUPS_MAX + 1;
+/// Writes of the slots that wait: the agent asks for the next one once the last is done, but for key lists.
+pub const SLOT_WRITES_MAX: usize = 1;
+/// Copies of the slots at once: the agent's, those before a change, those that wait and that are written, as JSON and as text.
+pub const SLOT_COPIES_MAX: usize = 5 + SLOT_WRITES_MAX;
+/// Largest file of slots, bytes: six documents, each as large as its envelope, and four times again.
+pub const SLOTS_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Largest packet from the fleet's broker, bytes: an envelope with its topic. A broker of version 5 keeps larger ones back, so
+/// that none can cut the box off for ever.
+pub const LINK_PACKET_BYTES_MAX: u32 = 64 * 1024;
+/// What came from the fleet's broker and waits for the agent; further ones wait in the socket.
+pub const LINK_INCOMING_MAX: usize = 8;
+/// Messages that wait to be sent to the fleet; more are dropped, for the report that follows says it all.
+pub const LINK_MESSAGES_MAX: usize = 64;
+/// A report, bytes: sixteen findings of each of eight things, with their texts.
+pub const REPORT_BYTES_MAX: usize = 16 * 1024;
+
 /// Keys of one role.
 pub const ROLE_KEYS_MAX: usize = 8;
 /// Signatures of one envelope that are looked at.

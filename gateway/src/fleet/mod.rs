@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod keys;
 pub mod classes;
 pub mod slots;
+pub mod trial;
 pub mod agent;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::limits::{DEPTH_MAX, KEYS_MAX};
 use super::reason::{Reason, Refusal};
 
-/// Counts nesting, keys and string lengths in one pass over the bytes.
+/// Counts nesting, keys and items of arrays, and string lengths in one pass over the bytes.
 ///
 /// # Errors
 /// [`Refusal`] with what is too much: [`Reason::Depth`], [`Reason::Keys`], [`Reason::Size`].
@@ -13,9 +13,10 @@ pub fn measure(text: &[u8], string_bytes_max: usize) -> Result<(), Refusal> {
     while let Some(byte) = bytes.next() {
         match (string, byte) {
             (None, b'"') => string = Some(0),
-            (None, b'{' | b'[') => depth += 1,
+            // The first key or item of each, and each further one.
+            (None, b'{' | b'[') => (depth, keys) = (depth + 1, keys + 1),
+            (None, b',') => keys += 1,
             (None, b'}' | b']') => depth = depth.saturating_sub(1),
-            (None, b':') => keys += 1,
             (None, _) => {}
             (Some(_), b'"') => string = None,
             (Some(len), other) => {
@@ -30,7 +31,7 @@ pub fn measure(text: &[u8], string_bytes_max: usize) -> Result<(), Refusal> {
             return Err(Refusal::whole(Reason::Depth, text));
         }
         if keys > KEYS_MAX {
-            let text = format!("more than {KEYS_MAX} keys");
+            let text = format!("more than {KEYS_MAX} keys and items");
             return Err(Refusal::whole(Reason::Keys, text));
         }
         if string.is_some_and(|len| len > string_bytes_max) {
@@ -54,6 +55,7 @@ mod tests {
     fn what_is_within_the_bounds_passes() {
         check(r#"{"a":[1,2,{"b":"\"{[[[[[[[[[["}]}"#, None);
         check(&format!("{}1{}", "[".repeat(8), "]".repeat(8)), None);
+        check(&format!("[{}]", vec!["0"; 2_000].join(",")), None);
         check("}}}]]]", None);
     }
 
@@ -61,6 +63,10 @@ mod tests {
     fn what_is_too_much_is_named() {
         check(&"[".repeat(9), Some(Reason::Depth));
         check(&r#"{"a":1}"#.repeat(2_001), Some(Reason::Keys));
+        check(
+            &format!("[{}]", vec!["0"; 2_001].join(",")),
+            Some(Reason::Keys),
+        );
         check(&format!("\"{}\"", "x".repeat(17)), Some(Reason::Size));
     }
 }

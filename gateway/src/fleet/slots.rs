@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::document::{Document, Scope};
+use super::document::{Document, Policy, Scope};
 use super::keys::KeyList;
 use super::limits::HISTORY_MAX;
 use super::merge::{digest, merge};
@@ -120,6 +120,12 @@ impl Slots {
             patch: over.config.clone(),
         });
         Stack(good.map(layer).chain(over).collect())
+    }
+
+    /// What the good documents allow, the strongest first.
+    pub(super) fn policies(&self, scopes: &[Scope]) -> Vec<Policy> {
+        let good = scopes.iter().rev().filter_map(|scope| self.good(scope));
+        good.filter_map(|taken| taken.document.policy).collect()
     }
 
     pub(super) fn set_good(&mut self, taken: Taken) {

@@ -19,12 +19,8 @@ use super::{Incoming, RemoteError};
 use crate::config::Fleet;
 use crate::fleet::agent::Notice;
 use crate::fleet::document::{Part, Scope};
+use crate::fleet::limits::{LINK_MESSAGES_MAX, LINK_PACKET_BYTES_MAX};
 
-/// Largest packet that is taken: an envelope with its topic. A broker of version 5 keeps larger ones back, so that none can
-/// cut the box off for ever.
-const PACKET_BYTES_MAX: u32 = 64 * 1024;
-/// Messages that wait to be sent; more are dropped, for the report that follows says it all.
-const MESSAGES_MAX: usize = 64;
 /// First and longest pause before it connects again, ms.
 const PAUSE_MS: (u64, u64) = (1_000, 300_000);
 /// Keep-alive, s.
@@ -105,7 +101,9 @@ impl Link {
         let root = format!("{top}/gw/{gateway}");
         let session = format!("{:016x}", random().unwrap_or_default());
         let options = options(fleet, gateway, &root, &session)?;
-        let (client, connection) = AsyncClient::builder(options).capacity(MESSAGES_MAX).build();
+        let (client, connection) = AsyncClient::builder(options)
+            .capacity(LINK_MESSAGES_MAX)
+            .build();
         let topics = Topics {
             desired: scopes.iter().map(|scope| desired(&top, scope)).collect(),
             keys: format!("{top}/desired/keys"),
@@ -173,7 +171,7 @@ fn options(
     let (host, port) = fleet.address().unwrap_or_default();
     let mut options = MqttOptions::new(format!("tidegate-{gateway}"), (host.to_owned(), port));
     options.set_keep_alive(KEEP_ALIVE_S);
-    options.set_max_packet_size(Some(PACKET_BYTES_MAX));
+    options.set_max_packet_size(Some(LINK_PACKET_BYTES_MAX));
     // The session stands in the will: a will that comes late cannot say that a later session is gone.
     let will = json!({"s": session, "online": false}).to_string();
     options.set_last_will(LastWill::new(

@@ -14,10 +14,12 @@ use tokio::sync::mpsc;
 
 use crate::clock::Moment;
 use crate::config::{Config, Layers};
-use crate::fleet::agent::{Action, Agent, Event, Health, Now, Perform, Trial, Verb};
+use crate::fleet::agent::{Action, Agent, Event, Health, Now, Perform, Verb};
 use crate::fleet::keys::KeyList;
+use crate::fleet::limits::LINK_INCOMING_MAX;
 use crate::fleet::reason::{Reason, Refusal};
 use crate::fleet::slots::{Slots, Stack};
+use crate::fleet::trial::Trial;
 
 pub use error::RemoteError;
 pub use judge::Site;
@@ -185,7 +187,7 @@ impl Remote {
             return Ok(None);
         };
         let settings = fleet.agent_settings(&running.gateway.id);
-        let (sender, input) = mpsc::channel(crate::limits::REPORTS_MAX);
+        let (sender, input) = mpsc::channel(LINK_INCOMING_MAX);
         let link = Link::start(fleet, &running.gateway.id, &settings.scopes, sender.clone())?;
         let Stored {
             slots,
@@ -323,7 +325,7 @@ impl Remote {
 
     /// The next thing that the loop has to do.
     pub fn task(&mut self, moment: Moment) -> Option<Task> {
-        self.flush();
+        self.flush(moment);
         if let Some((is_swap, stack)) = self.hands.stacks.pop_front() {
             return match self.layers.check(&stack) {
                 Ok(config) if is_swap => Some(Task::Swap(Box::new(config))),
@@ -356,9 +358,13 @@ impl Remote {
         None
     }
 
-    fn flush(&mut self) {
-        for (number, slots) in self.hands.writes.drain(..) {
-            self.writer.write(number, slots);
+    fn flush(&mut self, moment: Moment) {
+        while let Some((number, slots)) = self.hands.writes.pop_front() {
+            if !self.writer.write(number, slots) {
+                tracing::error!("the disk is not done with the slots of the fleet");
+                let is_done = false;
+                self.tell(moment, Event::Written { number, is_done });
+            }
         }
         for message in self.hands.messages.drain(..) {
             self.link.send(message);

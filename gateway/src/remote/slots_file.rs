@@ -11,13 +11,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::Incoming;
+use crate::fleet::limits::{SLOT_WRITES_MAX, SLOTS_BYTES_MAX};
 use crate::fleet::merge::hex;
 use crate::fleet::slots::Slots;
-
-/// Largest slots file, bytes: six documents, each as large as its envelope, and twice again.
-const SLOTS_BYTES_MAX: u64 = 1024 * 1024;
-/// Writes that wait: the agent asks for the next one once the last is done, but for key lists.
-const WRITES_MAX: usize = 16;
 
 /// Reads the newest slots that are whole, and their number.
 pub(super) fn read(folder: &Path) -> Option<(u64, Slots)> {
@@ -68,7 +64,7 @@ impl Writer {
         number: u64,
         replies: mpsc::Sender<Incoming>,
     ) -> io::Result<Self> {
-        let (requests, received) = sync_channel(WRITES_MAX);
+        let (requests, received) = sync_channel(SLOT_WRITES_MAX);
         let folder = folder.to_owned();
         std::thread::Builder::new()
             .name("fleet".into())
@@ -76,10 +72,9 @@ impl Writer {
         Ok(Self { requests })
     }
 
-    pub(super) fn write(&self, number: u64, slots: Slots) {
-        if self.requests.try_send((number, slots)).is_err() {
-            tracing::error!("the slots of the fleet cannot be written any more");
-        }
+    /// Whether it is taken; its answer comes later.
+    pub(super) fn write(&self, number: u64, slots: Slots) -> bool {
+        self.requests.try_send((number, slots)).is_ok()
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{Event, Loop};
 use crate::clock::Moment;
 use crate::config::{Config, Kafka};
-use crate::fleet::agent::{Health, Trial};
+use crate::fleet::agent::Health;
+use crate::fleet::trial::Trial;
 use crate::forward::Failure;
 use crate::remote::{self, Remote, Task};
 use crate::start;
@@ -111,14 +112,26 @@ impl Loop {
     }
 
     fn rehearse(&mut self, config: &Config) {
-        let plan = config.plan().unwrap_or_default();
-        let result = match self.engine.rehearse(&plan) {
-            Ok(alerts) => Ok(Trial {
-                alerts,
-                sensors: self.engine.status().sensors.0 as u64,
-            }),
-            Err(_) => Err("the machine's memory does not do for this plan".to_owned()),
+        let plan = Box::new(config.plan().unwrap_or_default());
+        let Ok(alerts) = self.engine.rehearse(&plan) else {
+            return self.answer_trial(Err(
+                "the machine's memory does not do for this plan".to_owned()
+            ));
         };
+        let trial = Trial {
+            sensors: self.engine.status().sensors.0 as u64,
+            alerts,
+            journal: None,
+        };
+        if *self.engine.plan() == *plan {
+            self.answer_trial(Ok(trial));
+        } else {
+            let now = Box::new(self.engine.plan().clone());
+            self.start_dry_run(trial, [now, plan]);
+        }
+    }
+
+    pub(super) fn answer_trial(&mut self, result: Result<Trial, String>) {
         if let Some(remote) = &mut self.remote {
             remote.tried(self.clock.now(), result);
         }

@@ -1,6 +1,7 @@
 //! What the fleet's agent needs of the shell: another uplink, and what a technician published.
 
 use super::Shell;
+use crate::store::Request;
 use crate::uplink::Uplink;
 
 impl Shell {
@@ -15,6 +16,11 @@ impl Shell {
         {
             tracing::error!(%error, "the old uplink cannot be ended");
         }
+    }
+
+    /// Asks the store for something that is for the agent; false: it has ended, or too much waits.
+    pub fn ask_store(&mut self, request: Request) -> bool {
+        self.writer.request(request).is_ok()
     }
 
     /// Which uplink is in use.

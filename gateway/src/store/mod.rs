@@ -9,6 +9,7 @@
 
 mod error;
 mod inspect;
+mod recall;
 mod recovery;
 mod schema;
 mod statements;
@@ -28,8 +29,8 @@ pub use writer::Writer;
 pub const FILE_NAME: &str = "tidegate.db";
 /// Checkpoints that are kept: the newest, and the one before it if the newest cannot be read.
 pub const CHECKPOINTS_KEPT: u32 = 2;
-/// Requests that wait for the thread: both commits, a load, a close.
-pub const REQUESTS_MAX: usize = 4;
+/// Requests that wait for the thread: both commits, a load, a recall, a close.
+pub const REQUESTS_MAX: usize = 5;
 /// Stack of the thread: SQLite needs less than 100 KiB.
 pub const STACK_BYTES: usize = 256 * 1024;
 /// Corrupt files that are kept beside each other before a person must clear up.
@@ -75,8 +76,36 @@ pub enum Request {
         /// At most this many rows.
         rows_max: usize,
     },
+    /// Read what was written earlier, for a dry-run.
+    Recall(Recall),
     /// Move the write-ahead log into the database; the last request.
     Close,
+}
+
+/// What is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// The oldest checkpoint that has at most so many entries of the journal behind it; the newest if all have more.
+    Checkpoint {
+        /// So many.
+        entries_max: u64,
+    },
+    /// Chunks of the journal in order, from the one that holds this position on.
+    Chunks {
+        /// Position of an entry.
+        from: u64,
+        /// Stop before their sum exceeds this; the first chunk is always returned.
+        bytes_max: usize,
+    },
+}
+
+/// What was read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recalled {
+    /// Position and state, if there is a checkpoint.
+    Checkpoint(Option<(u64, Vec<u8>)>),
+    /// Chunks; the last of the journal among them if no entry follows.
+    Chunks(Vec<Vec<u8>>),
 }
 
 /// What became of a request.
@@ -98,7 +127,9 @@ pub enum Reply {
     },
     /// Rows in their order; none: there is no row behind the sequence asked for.
     Loaded(Vec<OutboxRow>),
-    /// No rows could be read.
+    /// What was asked for.
+    Recalled(Recalled),
+    /// What was asked for could not be read.
     LoadFailed(StoreError),
     /// The thread ends. With an error, all that was committed still stands in the write-ahead log.
     Closed(Result<(), StoreError>),

@@ -20,6 +20,7 @@ mod bounds;
 mod crash;
 mod damage;
 mod migration;
+mod recall;
 
 /// Longer than any request takes; only a hang is slower.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,9 +6,13 @@ use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
 
+use super::recall::read_again;
 use super::schema::PAGE_BYTES;
 use super::statements::Statements;
-use super::{REQUESTS_MAX, Reply, Request, STACK_BYTES, Settings, StoreError, Usage, suspicion};
+use super::{
+    REQUESTS_MAX, Recall, Recalled, Reply, Request, STACK_BYTES, Settings, StoreError, Usage,
+    suspicion,
+};
 use crate::commit::Commit;
 use crate::outbox::{Lane, OutboxRow, Sequence};
 
@@ -103,6 +107,10 @@ fn serve(
                 rows_max,
             } => match store.load(lane, after, bytes_max, rows_max) {
                 Ok(rows) => Reply::Loaded(rows),
+                Err(error) => Reply::LoadFailed(error),
+            },
+            Request::Recall(recall) => match store.recall(recall) {
+                Ok(recalled) => Reply::Recalled(recalled),
                 Err(error) => Reply::LoadFailed(error),
             },
             Request::Close => return reply(Reply::Closed(store.close())),
@@ -217,6 +225,15 @@ impl<'c> Store<'c> {
         let result = statements
             .load(lane, after, bytes_max, rows_max)
             .map_err(StoreError::sqlite(&self.path, "read the outbox"));
+        if let Err(error) = &result {
+            self.note(error);
+        }
+        result
+    }
+
+    fn recall(&mut self, recall: Recall) -> Result<Recalled, StoreError> {
+        let result = read_again(self.connection, recall)
+            .map_err(StoreError::sqlite(&self.path, "read the journal again"));
         if let Err(error) = &result {
             self.note(error);
         }

@@ -1,10 +1,10 @@
 //! A change on its way: tried, staged, swapped, confirmed or taken back.
 
 use super::confirm::Watch;
-use super::{Action, Agent, Change, Judge, Now, Perform, State, Trial, Waiting, refuse};
+use super::{Action, Agent, Change, Judge, Now, Perform, State, Waiting};
 use crate::fleet::classes;
 use crate::fleet::limits::ATTEMPTS_MAX;
-use crate::fleet::reason::{Reason, Refusal};
+use crate::fleet::reason::Reason;
 use crate::fleet::slots::{Confirmed, Override, Pending, Taken};
 
 impl<J: Judge> Agent<J> {
@@ -94,55 +94,8 @@ impl<J: Judge> Agent<J> {
         }
     }
 
-    pub(super) fn try_override<P: Perform>(
-        &mut self,
-        over: Override,
-        out: &mut P,
-    ) -> Result<(), Refusal> {
-        let change = Change::Override(over.clone());
-        let stack = self.with_change(&change).stack(&self.settings.scopes);
-        self.judge.form(&stack)?;
-        // What the site has locked is locked for remote; the technician stands on the site.
-        classes::admit(&over.config, &[])?;
-        self.judge.judge(&stack)?;
-        self.state = State::Trying {
-            change,
-            answer: None,
-        };
-        out.perform(Action::Try(&stack));
-        Ok(())
-    }
-
-    pub(super) fn handle_tried<P: Perform>(
-        &mut self,
-        now: Now,
-        result: Result<Trial, Refusal>,
-        out: &mut P,
-    ) {
-        let (change, answer) = match core::mem::replace(&mut self.state, State::Steady) {
-            State::Trying { change, answer } => (change, answer),
-            other => {
-                self.state = other;
-                return;
-            }
-        };
-        if let Some(id) = answer {
-            return self.answer_trial(&id, &result, out);
-        }
-        match result {
-            Ok(trial) => {
-                self.news.trial = Some(trial);
-                self.stage(change, out);
-            }
-            Err(refusal) => {
-                let (what, generation) = (change.what(), change.generation());
-                self.news.refuse(now, &what, generation, &refusal, out);
-            }
-        }
-    }
-
     /// The attempt is counted, and the floor raised, on the disk, before anything is changed.
-    fn stage<P: Perform>(&mut self, change: Change, out: &mut P) {
+    pub(super) fn stage<P: Perform>(&mut self, change: Change, out: &mut P) {
         let before = Box::new(self.slots.clone());
         if let Change::Document(taken) = &change {
             self.slots.count_attempt(taken);
@@ -365,29 +318,5 @@ impl<J: Judge> Agent<J> {
         let text = format!("the override ended: {why}");
         self.news.tell(now, "override", 0, code, &text, out);
         self.go_back(out);
-    }
-
-    /// The command's own dry-run.
-    pub(super) fn try_for<P: Perform>(
-        &mut self,
-        id: &str,
-        change: Change,
-        out: &mut P,
-    ) -> Result<(), Refusal> {
-        if !self.is_steady() {
-            return refuse(Reason::Flap, "a change is on its way; try again later");
-        }
-        let stack = self.with_change(&change).stack(&self.settings.scopes);
-        self.judge.form(&stack)?;
-        if let Change::Document(taken) = &change {
-            classes::admit(&taken.document.config, &self.settings.locked)?;
-        }
-        self.judge.judge(&stack)?;
-        self.state = State::Trying {
-            change,
-            answer: Some(id.to_owned()),
-        };
-        out.perform(Action::Try(&stack));
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Action, Agent, Change, Judge, Now, Perform, Trial, refuse};
+use super::{Action, Agent, Change, Judge, Now, Perform, refuse};
 use crate::fleet::document::{Document, payload_digest};
 use crate::fleet::envelope::Envelope;
 use crate::fleet::limits::{COMMAND_S_MAX, COMMANDS_MAX, WALL_MS_MIN};
@@ -180,21 +180,9 @@ impl<J: Judge> Agent<J> {
         };
         self.try_for(id, Change::Document(taken), out)
     }
-
-    pub(super) fn answer_trial<P: Perform>(
-        &self,
-        id: &str,
-        result: &Result<Trial, Refusal>,
-        out: &mut P,
-    ) {
-        let body = match result {
-            Ok(trial) => json!({"code": "OK", "trial": trial}),
-            Err(refusal) => told(refusal),
-        };
-        out.perform(Action::Answer { id, body });
-    }
 }
 
-fn told(refusal: &Refusal) -> Value {
+/// A refusal as the body of an answer.
+pub(super) fn told(refusal: &Refusal) -> Value {
     json!({"code": refusal.reason.code(), "findings": refusal.findings})
 }

@@ -8,6 +8,7 @@ mod command;
 mod confirm;
 mod report;
 mod take;
+mod trying;
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,7 @@ use super::keys::KeyList;
 use super::limits::{CHANGES_MAX, CHANGES_WINDOW_MS, LAYERS_MAX, RETRY_MS};
 use super::reason::{Reason, Refusal};
 use super::slots::{Override, Slots, Stack, Taken};
+use super::trial::Trial;
 
 pub use command::{COMMAND_TYPE, Command, Verb};
 pub use confirm::Health;
@@ -130,15 +132,6 @@ pub enum Event<'a> {
     },
     /// How the box is; comes about once a second, and is the agent's clock.
     Health(Health),
-}
-
-/// What a dry-run found: the new plan on a copy of the box as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Trial {
-    /// Sensors that were looked at.
-    pub sensors: u64,
-    /// Alerts that are cleared because their rule goes.
-    pub alerts: u64,
 }
 
 /// What shall be done.
@@ -353,11 +346,9 @@ impl<J: Judge> Agent<J> {
 
     /// Whether the fleet lets technicians override; the strongest layer that says so holds.
     fn allows_override(&self) -> bool {
-        let policies = self.settings.scopes.iter().rev().filter_map(|scope| {
-            let policy = self.slots.good(scope)?.document.policy?;
-            Some(policy.allow_local_override)
-        });
-        policies.into_iter().next().unwrap_or(true)
+        let policies = self.slots.policies(&self.settings.scopes);
+        let found = policies.iter().find_map(|it| it.allow_local_override);
+        found.unwrap_or(true)
     }
 
     /// The slots as they would be if the change were good.

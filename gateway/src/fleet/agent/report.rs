@@ -10,6 +10,9 @@ use crate::fleet::limits::{NOISE_MS, WALL_MS_MIN};
 use crate::fleet::reason::{Finding, Reason, Refusal};
 use crate::fleet::slots::{Confirmed, Taken};
 
+/// Code of the event that tells what a dry-run found.
+const DRY_RUN_CODE: &str = "I_DRYRUN";
+
 /// Counted since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
@@ -161,6 +164,30 @@ impl News {
             findings: Vec::new(),
         };
         self.tell_outcome(now, what, outcome, out);
+    }
+
+    /// What a dry-run found is told before anything follows from it, and is not what became of the change.
+    pub(super) fn remark<P: Perform>(
+        &mut self,
+        now: Now,
+        what: &str,
+        generation: u64,
+        trial: &Trial,
+        out: &mut P,
+    ) {
+        if trial.journal.is_none() {
+            return;
+        }
+        self.seq += 1;
+        let notice = Notice {
+            seq: self.seq,
+            at: now.wall_ms,
+            what: what.to_owned(),
+            generation,
+            code: DRY_RUN_CODE,
+            text: trial.to_string(),
+        };
+        out.perform(Action::Tell(&notice));
     }
 
     fn tell_outcome<P: Perform>(&mut self, now: Now, what: &str, outcome: Outcome, out: &mut P) {

@@ -6,6 +6,7 @@ use super::rig::{Rig, WALL_MS, WELL, key, keys, payload, sign};
 use crate::fleet::agent::{COMMAND_TYPE, Event, Health, Verb};
 use crate::fleet::envelope::seal;
 use crate::fleet::keys::{KEYS_TYPE, PublicKey};
+use crate::fleet::trial::{Both, Findings, Trial};
 
 const ILL: Health = Health {
     uplink: false,
@@ -267,6 +268,47 @@ fn the_fleet_can_forbid_overrides() {
     rig.tell(over());
     assert_eq!(rig.codes(), ["E_POLICY"]);
     assert_eq!(holds(&rig), None);
+}
+
+#[test]
+fn what_a_dry_run_finds_is_told_and_a_signed_policy_can_refuse_it() {
+    let mut rig = Rig::new();
+    rig.live(1, WELL);
+    let journal = Findings {
+        seconds: 300,
+        readings: 1_000,
+        dropped: Both { now: 0, then: 200 },
+        alerts: Both { now: 1, then: 3 },
+    };
+    rig.trial = Ok(Trial {
+        journal: Some(journal),
+        ..Trial::default()
+    });
+    let mut careful = payload(0, 1, &json!({}));
+    careful["policy"] = json!({"drop_percent_max": 5});
+    rig.deliver(0, &sign(&careful, 2));
+    let told = rig.tape.notices.last().map(|it| it.text.clone());
+    let expected = "of 1000 readings in 300 s it would drop 20.0 % (now 0.0 %), and raise 3 alerts (now 1); \
+                    the policy allows 5 % more dropped readings";
+    assert_eq!(told.as_deref(), Some(expected));
+    assert_eq!(rig.codes(), ["I_DRYRUN", "E_DRYRUN"]);
+    assert_eq!(rig.report().trial.and_then(|it| it.journal), Some(journal));
+    assert_eq!(rig.disk.floors, [], "it was not put to the test");
+    careful["generation"] = json!(2);
+    careful["policy"] = json!({"drop_percent_max": 20});
+    rig.deliver(0, &sign(&careful, 2));
+    rig.live(12, WELL);
+    assert_eq!(rig.codes(), ["I_DRYRUN", "OK"]);
+    let mut strict = payload(2, 1, &average("5s"));
+    strict["policy"] = json!({"alerts_max": 1});
+    rig.deliver(2, &sign(&strict, 2));
+    assert_eq!(rig.codes(), ["I_DRYRUN", "E_DRYRUN"]);
+    rig.tell(Event::Override {
+        by: "anna",
+        ttl_s: None,
+        config: average("5s"),
+    });
+    assert_eq!(rig.codes(), ["I_DRYRUN"], "the fleet's policy allows it");
 }
 
 #[test]

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::oracle::{Made, Oracle};
 use super::rig::{Asked, Tape, Toy, WALL_MS, WELL, keys, scopes, sign};
-use crate::fleet::agent::{Agent, Event, Health, Now, Settings, Trial};
+use crate::fleet::agent::{Agent, Event, Health, Now, Settings};
 use crate::fleet::slots::{Slots, Stack};
+use crate::fleet::trial::Trial;
 
 /// Steps between two long peaces.
 const EPISODE: u64 = 250;

@@ -6,7 +6,7 @@ use ring::signature::Ed25519KeyPair;
 use serde_json::{Value, json};
 
 use crate::fleet::agent::{
-    Action, Agent, Event, Health, Judge, Notice, Now, Perform, Report, Settings, Trial,
+    Action, Agent, Event, Health, Judge, Notice, Now, Perform, Report, Settings,
 };
 use crate::fleet::document::{DOCUMENT_TYPE, Part, Scope};
 use crate::fleet::envelope::seal;
@@ -14,6 +14,7 @@ use crate::fleet::keys::{KeyList, PublicKey, Root};
 use crate::fleet::merge::leaves;
 use crate::fleet::reason::{Reason, Refusal};
 use crate::fleet::slots::{Slots, Stack};
+use crate::fleet::trial::Trial;
 
 pub(super) const WALL_MS: i64 = 1_800_000_000_000;
 pub(super) const WELL: Health = Health {
