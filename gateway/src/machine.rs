@@ -6,7 +6,7 @@
 
 use pipeline::{
     BatchKind, Emit, Gate, Instant, Link, Memory, Needs, Now, OpenRow, Output, Pane, PaneSketch,
-    Parts, Pipeline, Plan, Reading, Refused, Sensor,
+    Parts, Pipeline, Plan, Reading, Refused, Sensor, Thinner,
 };
 use wire::{Alert, SensorId, SensorName, Summary};
 
@@ -36,6 +36,8 @@ pub struct Sizes {
     pub sensors: usize,
     /// Gates: sensors that may be cleaned.
     pub gates: usize,
+    /// Thinners: sensors not all of whose rows are forwarded.
+    pub thinners: usize,
     /// Sensors that may have sketches.
     pub sketched: usize,
     /// Panes of each.
@@ -51,6 +53,7 @@ impl Sizes {
         Ok(Self {
             sensors: self.sensors.max(needs.sensors),
             gates: self.gates.max(needs.gates),
+            thinners: self.thinners.max(needs.thinners),
             sketched: self.sketched.max(needs.sketched),
             panes_per_sensor: self.panes_per_sensor.max(needs.panes_each),
             rows: self.rows.max(needs.rows),
@@ -66,6 +69,7 @@ impl Memory for Boxed {
     type Panes = Box<[Pane]>;
     type Sketches = Box<[PaneSketch]>;
     type Gates = Box<[Gate]>;
+    type Thinners = Box<[Thinner]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
@@ -317,6 +321,7 @@ pub fn memory_bytes(sizes: &Sizes) -> usize {
         size_of::<Sensor>() + size_of::<Link>() + sizes.panes_per_sensor * size_of::<Pane>();
     sizes.sensors * per_sensor
         + sizes.gates * size_of::<Gate>()
+        + sizes.thinners * size_of::<Thinner>()
         + sizes.sketched * sizes.panes_per_sensor * size_of::<PaneSketch>()
         + sizes.rows * size_of::<OpenRow>()
         + SUMMARIES_OPEN_MAX * size_of::<Summary>()
@@ -334,6 +339,7 @@ fn parts(sizes: &Sizes) -> Parts<Boxed> {
         panes: vec![Pane::default(); sizes.sensors * sizes.panes_per_sensor].into(),
         sketches: vec![PaneSketch::default(); sizes.sketched * sizes.panes_per_sensor].into(),
         gates: (0..sizes.gates).map(|_| Gate::default()).collect(),
+        thinners: (0..sizes.thinners).map(|_| Thinner::default()).collect(),
         links: vec![Link::default(); sizes.sensors].into(),
         rows: vec![OpenRow::default(); sizes.rows].into(),
         summaries: vec![Summary::default(); SUMMARIES_OPEN_MAX].into(),

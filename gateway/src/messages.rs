@@ -10,7 +10,7 @@ use crate::form::json::AlertJson;
 /// Room for the longest topic: the names at their longest.
 const TOPIC_BYTES: usize = 256;
 /// Room for the longest payload, the status with all its counters at their largest.
-const PAYLOAD_BYTES: usize = 2048;
+const PAYLOAD_BYTES: usize = 4096;
 
 /// Topic and payload of one message, written into buffers that are used again.
 #[derive(Debug)]

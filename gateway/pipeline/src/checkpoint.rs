@@ -42,8 +42,8 @@ pub const fn checkpoint_bytes_max(
     rows: usize,
     summaries: usize,
 ) -> usize {
-    // Each sensor may have a gate.
-    let parts = 1 + CONDITIONS_MAX + DERIVED_MAX + RULES_MAX + 2 * sensors;
+    // Each sensor may have a gate and a thinner.
+    let parts = 1 + CONDITIONS_MAX + DERIVED_MAX + RULES_MAX + 3 * sensors;
     let many = panes * PANE_BYTES_MAX
         + sketches * SKETCH_BYTES_MAX
         + rows * ROW_BYTES_MAX
@@ -62,6 +62,7 @@ struct Head {
     rules: u16,
     sensors: u16,
     gates: u16,
+    thinners: u16,
     sketched: u16,
     telemetry: Open,
     aggregates: Open,
@@ -70,7 +71,7 @@ struct Head {
     counters: Counters,
 }
 
-/// One sensor; its gate, if it has one, and its kept panes follow, each with its sketch, if it has one, and so do its sessions.
+/// One sensor; its gate and its thinner, if it has one, and its kept panes follow, each with its sketch, if it has one, and so do its sessions.
 #[derive(Serialize)]
 struct SavedSensor<'a> {
     due: Option<Instant>,
@@ -97,6 +98,8 @@ pub struct Needs {
     pub panes_each: usize,
     /// Gates.
     pub gates: usize,
+    /// Thinners.
+    pub thinners: usize,
     /// Sensors with sketches.
     pub sketched: usize,
     /// Rows of the open batch.
@@ -118,6 +121,7 @@ impl Needs {
             sensors: head.sensors.into(),
             panes_each: plan.panes_min() as usize,
             gates: head.gates.into(),
+            thinners: head.thinners.into(),
             sketched: head.sketched.into(),
             rows: head.telemetry.len,
             summaries: head.aggregates.len,
@@ -199,6 +203,9 @@ impl<M: Memory> Pipeline<M> {
         if let Some(gate) = sensor.gate {
             parts.write(&self.memory.gates[usize::from(gate)]);
         }
+        if let Some(thinner) = sensor.thinner {
+            parts.write(&self.memory.thinners[usize::from(thinner)]);
+        }
         for at in kept.chain(by_clock..by_clock + sessions) {
             parts.write(&panes[at]);
             if let Some(block) = sensor.sketches {
@@ -208,17 +215,10 @@ impl<M: Memory> Pipeline<M> {
         }
     }
 
-    /// Sketches up to the last one that a sensor owns.
-    fn sketched(&self) -> u16 {
+    /// Places of a kind up to the last one that a sensor owns.
+    fn used(&self, place: impl Fn(&Sensor) -> Option<u16>) -> u16 {
         let sensors = &self.memory.sensors[..usize::from(self.sensors)];
-        let used = sensors.iter().filter_map(|sensor| sensor.sketches);
-        used.max().map_or(0, |last| last.saturating_add(1))
-    }
-
-    /// Gates up to the last one that a sensor owns.
-    fn gates_used(&self) -> u16 {
-        let sensors = &self.memory.sensors[..usize::from(self.sensors)];
-        let used = sensors.iter().filter_map(|sensor| sensor.gate);
+        let used = sensors.iter().filter_map(place);
         used.max().map_or(0, |last| last.saturating_add(1))
     }
 
@@ -231,8 +231,9 @@ impl<M: Memory> Pipeline<M> {
             derived: self.plan.derived.len() as u8,
             rules: self.plan.rules.len() as u16,
             sensors: self.sensors,
-            gates: self.gates_used(),
-            sketched: self.sketched(),
+            gates: self.used(|sensor| sensor.gate),
+            thinners: self.used(|sensor| sensor.thinner),
+            sketched: self.used(|sensor| sensor.sketches),
             telemetry: self.telemetry,
             aggregates: self.aggregates,
             instant: self.instant,
@@ -265,6 +266,7 @@ impl<M: Memory> Pipeline<M> {
         let mut timers = Timers::default();
         check_room(head.sensors.into(), memory.sensors.len(), "sensors")?;
         check_room(head.gates.into(), memory.gates.len(), "gates")?;
+        check_room(head.thinners.into(), memory.thinners.len(), "thinners")?;
         let blocks = memory.sketches.len() / panes_each.max(1);
         check_room(head.sketched.into(), blocks, "sketches")?;
         for place in 0..head.sensors {

@@ -1,13 +1,15 @@
 //! What the pipeline shall do: the plan, which the gateway makes of its configuration file.
 
+mod cleaning;
 mod validate;
 
+pub use cleaning::{Cleaning, Fill, Thinning, ThinningMethod, Unit};
 pub use validate::Invalid;
 
 use crate::expression::{Expression, Inputs};
 use crate::glob;
 use crate::limits::{
-    CONDITIONS_MAX, DERIVED_MAX, DEVICE_BYTES_MAX, FLIPS_MAX, GATEWAY_BYTES_MAX, QUANTILES_MAX,
+    CONDITIONS_MAX, DERIVED_MAX, DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, QUANTILES_MAX,
     RULE_BYTES_MAX, RULES_MAX, SENTINELS_MAX, SESSIONS_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX,
     UNIT_BYTES_MAX,
 };
@@ -95,6 +97,9 @@ pub struct SensorConfig {
     pub stuck_ms: Option<u32>,
     /// How jumps and gaps are mended; none: values pass as they are.
     pub cleaning: Option<Cleaning>,
+    /// Which rows need not be forwarded; none: all are.
+    #[serde(default)]
+    pub thinning: Option<Thinning>,
     /// A window stays open this long behind its end, in ms of event time.
     pub lateness_ms: u32,
     /// A sensor's time may be ahead of the gateway's by this many ms.
@@ -126,50 +131,6 @@ pub struct Range {
     pub min: f64,
     /// The largest.
     pub max: f64,
-}
-
-/// How jumps and gaps are mended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cleaning {
-    /// A value is suspect if it is further from the one before than this many usual steps of the sensor.
-    pub jump: f64,
-    /// A suspect waits at most this many ms of the gateway's time for the readings that judge it.
-    pub wait_ms_max: u32,
-    /// Other units in which the values may come by mistake: they are brought back.
-    pub flips: Vec<Unit, FLIPS_MAX, u8>,
-    /// What stands in for readings that did not come or could not be used.
-    pub fill: Fill,
-    /// Longer gaps stay gaps, in ms of event time.
-    pub fill_ms_max: u32,
-}
-
-/// A unit in which values come by mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// °F for °C.
-    Fahrenheit,
-    /// °C for °F.
-    Celsius,
-    /// K for °C.
-    Kelvin,
-    /// A thousand for one: mbar for bar, mV for V.
-    Milli,
-    /// One for a thousand: bar for mbar, V for mV.
-    Kilo,
-}
-
-/// What stands in for a reading that is missing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fill {
-    /// Nothing.
-    None,
-    /// The last value that can be trusted.
-    Hold,
-    /// A value on the line to the next one, once that has come.
-    #[default]
-    Linear,
 }
 
 /// Sliding windows: one of `window_ms` every `hop_ms`.
@@ -239,18 +200,6 @@ impl Default for BatchConfig {
     }
 }
 
-impl Default for Cleaning {
-    fn default() -> Self {
-        Self {
-            jump: 2.5,
-            wait_ms_max: 30_000,
-            flips: Vec::new(),
-            fill: Fill::default(),
-            fill_ms_max: 300_000,
-        }
-    }
-}
-
 impl Default for SensorConfig {
     fn default() -> Self {
         Self {
@@ -262,6 +211,7 @@ impl Default for SensorConfig {
             drop_if: None,
             stuck_ms: None,
             cleaning: None,
+            thinning: None,
             lateness_ms: 5_000,
             future_ms_max: 300_000,
             gap_ms_max: 300_000,
@@ -289,6 +239,13 @@ impl Plan {
     pub fn has_cleaning(&self) -> bool {
         let mut configs = self.rules.iter().map(|rule| &rule.config);
         self.defaults.cleaning.is_some() || configs.any(|config| config.cleaning.is_some())
+    }
+
+    /// Whether any sensor is to have a thinner.
+    #[must_use]
+    pub fn has_thinning(&self) -> bool {
+        let mut configs = self.rules.iter().map(|rule| &rule.config);
+        self.defaults.thinning.is_some() || configs.any(|config| config.thinning.is_some())
     }
 
     /// Whether any sensor is to have sketches.

@@ -44,6 +44,10 @@ pub struct Counters {
     pub gates_full: u64,
     /// Sensors whose quantiles are to be told, for which no sketches were left.
     pub sketches_full: u64,
+    /// Rows that were left out: values that lie, as far as the plan cares, on the way between two that were forwarded.
+    pub thinned: u64,
+    /// Sensors that are to be thinned, for which no thinner was left.
+    pub thinners_full: u64,
     /// Readings for which the sensor's condition held.
     pub condition: u64,
     /// Readings that were infinite or no number.

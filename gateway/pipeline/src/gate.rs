@@ -76,7 +76,7 @@ struct Held {
 }
 
 /// A reading that leaves the gate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cleaned {
     pub(crate) time: Timestamp,
     pub(crate) arrival: Timestamp,

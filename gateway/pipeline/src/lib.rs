@@ -3,7 +3,8 @@
 //! # The order of the stages
 //! duplicate → time → sentinel → range → *tap A: thresholds* → gate (spike, step, unit, fill) → stuck → windows → batch. A
 //! duplicate is dropped; every other reading, however bad or late, comes out in exactly one row of one telemetry batch, with its
-//! quality and the reasons, and what was sent beside a value that was mended. What is filled in is a row more. Only good values
+//! quality and the reasons, and what was sent beside a value that was mended; or is counted by the next row of its sensor, where it
+//! lies on the way between two others and the plan says that this will do (`thin.rs`). What is filled in is a row more. Only good values
 //! move thresholds, before they are mended; good and uncertain ones are averaged.
 //!
 //! # Two contracts
@@ -29,6 +30,7 @@ mod memory;
 mod time;
 mod clean;
 mod gate;
+mod thin;
 mod window;
 mod ewma;
 mod alarm;
@@ -56,5 +58,6 @@ pub use memory::{Borrowed, Memory, Misfit, Parts};
 pub use output::{BatchKind, Emit, Output};
 pub use pipeline::{Pipeline, Reading, Refused, Unusable, Verdict};
 pub use sensor::{Counts, Sensor, SensorStatus};
+pub use thin::Thinner;
 pub use time::{Instant, Now};
 pub use window::{Pane, PaneSketch};

@@ -33,6 +33,8 @@ pub const GATE_HELD_MAX: usize = 3;
 pub const GATE_FILLED_MAX: usize = 60;
 /// What one reading makes a gate release: what is filled in, those that waited, and itself.
 pub const GATE_RELEASED_MAX: usize = GATE_FILLED_MAX + GATE_HELD_MAX + 1;
+/// Rows that one reading may make follow: what a gate releases, what a thinner held, and what it let go before.
+pub const ROWS_PER_CALL_MAX: usize = GATE_RELEASED_MAX + 2;
 /// Most conditions of a plan; sensors share them.
 pub const CONDITIONS_MAX: usize = 16;
 /// Most derived signals of a plan, for each of which a reading looks whether it is an input.

@@ -6,6 +6,7 @@ use crate::gate::Gate;
 use crate::limits::{BATCH_BYTES_MIN, ROWS_MAX, SENSORS_MAX};
 use crate::link::Link;
 use crate::sensor::Sensor;
+use crate::thin::Thinner;
 use crate::window::{Pane, PaneSketch, Room};
 use core::error::Error;
 use core::fmt;
@@ -23,6 +24,8 @@ pub trait Memory {
     type Sketches: DerefMut<Target = [PaneSketch]>;
     /// Holds the gates of the sensors that are cleaned.
     type Gates: DerefMut<Target = [Gate]>;
+    /// Holds the thinners of the sensors not all of whose rows are forwarded.
+    type Thinners: DerefMut<Target = [Thinner]>;
     /// Holds the indexes over the sensors.
     type Links: DerefMut<Target = [Link]>;
     /// Holds the rows of the open telemetry batch.
@@ -43,6 +46,8 @@ pub struct Parts<M: Memory> {
     pub sketches: M::Sketches,
     /// As many as sensors may be cleaned at once; the others' values pass as they are.
     pub gates: M::Gates,
+    /// As many as sensors may be thinned at once; of the others all rows are forwarded.
+    pub thinners: M::Thinners,
     /// As many as sensors.
     pub links: M::Links,
     /// As many as a telemetry batch may have rows.
@@ -62,6 +67,7 @@ impl<'m> Memory for Borrowed<'m> {
     type Panes = &'m mut [Pane];
     type Sketches = &'m mut [PaneSketch];
     type Gates = &'m mut [Gate];
+    type Thinners = &'m mut [Thinner];
     type Links = &'m mut [Link];
     type Rows = &'m mut [OpenRow];
     type Summaries = &'m mut [Summary];
@@ -115,8 +121,8 @@ impl<M: Memory> Parts<M> {
                 "be for as many of them per sensor as panes, and for no more sensors",
             ),
             (
-                self.gates.len() <= SENSORS_MAX,
-                "gates",
+                self.gates.len().max(self.thinners.len()) <= SENSORS_MAX,
+                "gates and thinners",
                 "be for at most 65 535 of them",
             ),
             (
@@ -143,6 +149,7 @@ impl<M: Memory> Parts<M> {
         self.panes.fill(Pane::default());
         self.sketches.fill(PaneSketch::default());
         self.gates.fill_with(Gate::default);
+        self.thinners.fill_with(Thinner::default);
         self.links.fill(Link::default());
         Ok(self.panes.len() / sensors)
     }

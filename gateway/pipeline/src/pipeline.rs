@@ -6,6 +6,7 @@ mod derive;
 mod due;
 mod seal;
 mod sketches;
+mod thinning;
 mod replan;
 
 use crate::alarm::{self, Cause, Change};
@@ -151,6 +152,7 @@ impl<M: Memory> Pipeline<M> {
         names::insert(&mut self.memory.links, &self.memory.sensors, place);
         self.assign_gate(usize::from(place));
         self.assign_sketches(usize::from(place));
+        self.assign_thinner(usize::from(place));
         self.reset_timer(usize::from(place));
         Ok(SensorId(place))
     }

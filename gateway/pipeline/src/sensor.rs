@@ -36,6 +36,8 @@ pub struct Sensor {
     pub(crate) sketches: Option<u16>,
     /// The place of its gate, if it is cleaned and there was one left.
     pub(crate) gate: Option<u16>,
+    /// The place of its thinner, if it is thinned and there was one left.
+    pub(crate) thinner: Option<u16>,
     pub(crate) last: Last,
     pub(crate) counts: Counts,
 }
@@ -112,6 +114,7 @@ impl Sensor {
             steady: Steady::default(),
             sketches: None,
             gate: None,
+            thinner: None,
             last: Last {
                 value: f64::NAN,
                 ..Last::default()

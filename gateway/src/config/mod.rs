@@ -15,6 +15,7 @@ mod check;
 mod cleaning;
 pub mod derived;
 mod fleet;
+mod forward;
 pub mod http;
 mod layers;
 mod listener;
@@ -183,6 +184,8 @@ pub struct Pipeline {
     pub sensors_max: u16,
     /// Of these, how many may be cleaned; as many as there are, if absent and any is to be.
     pub cleaned_max: Option<u16>,
+    /// Of these, how many may have `forward`; likewise.
+    pub thinned_max: Option<u16>,
     /// Of these, how many may have quantiles; as many as there are, if absent and any is to have some.
     pub quantiles_max: Option<u16>,
     /// Longest time until a batch is sealed.
@@ -311,6 +314,7 @@ impl Default for Pipeline {
         Self {
             sensors_max: 1024,
             cleaned_max: None,
+            thinned_max: None,
             quantiles_max: None,
             batch_interval: Millis(5_000),
             batch_readings_max: 4096,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use wire::Severity;
 
 use super::cleaning::{Clean, Conditions, place_of};
+use super::forward::Forward;
 use super::{Config, Fault, Millis, derived};
 
 /// What can be set for sensors. What is absent is inherited from `[defaults]`, and from every earlier
@@ -38,6 +39,8 @@ pub struct Sensor {
     pub stuck: Option<Millis>,
     /// How jumps and gaps are mended.
     pub clean: Option<Clean>,
+    /// Which rows need not go to Kafka.
+    pub forward: Option<Forward>,
     /// How late a reading may come and still count in its window.
     pub lateness: Option<Millis>,
     /// How far ahead a sensor's clock may be.
@@ -194,6 +197,7 @@ fn setting_of(field: &'static str) -> &'static str {
         "sliding" => "rolling",
         "ewma_tau_ms" => "ewma",
         "cleaning" => "clean",
+        "thinning" => "forward",
         "thresholds" => "alerts",
         same => same,
     }
@@ -242,6 +246,9 @@ impl Sensor {
         config.stuck_ms = self.stuck.map(narrow).or(config.stuck_ms);
         if let Some(clean) = &self.clean {
             clean.apply(&mut config.cleaning, key, faults);
+        }
+        if let Some(forward) = &self.forward {
+            config.thinning = forward.thinning(key, faults);
         }
         self.apply_windows(config, key, faults);
         if let Some(after) = self.silence {

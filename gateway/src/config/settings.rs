@@ -44,19 +44,16 @@ impl Config {
     pub fn sizes(&self) -> Sizes {
         let plan = self.plan();
         let panes = plan.as_ref().map_or(1, Plan::panes_min);
-        let is_cleaned = plan.as_ref().is_ok_and(Plan::has_cleaning);
         let sensors = self.pipeline.sensors_max;
-        let has_quantiles = plan.as_ref().is_ok_and(Plan::has_quantiles);
-        let sketched = self.pipeline.quantiles_max.unwrap_or(sensors).min(sensors);
-        let gates = self.pipeline.cleaned_max.unwrap_or(sensors).min(sensors);
+        let places = |is_wanted: fn(&Plan) -> bool, max: Option<u16>| match &plan {
+            Ok(plan) if is_wanted(plan) => usize::from(max.unwrap_or(sensors).min(sensors)),
+            Ok(_) | Err(_) => 0,
+        };
         Sizes {
             sensors: usize::from(sensors),
-            gates: if is_cleaned { usize::from(gates) } else { 0 },
-            sketched: if has_quantiles {
-                usize::from(sketched)
-            } else {
-                0
-            },
+            gates: places(Plan::has_cleaning, self.pipeline.cleaned_max),
+            thinners: places(Plan::has_thinning, self.pipeline.thinned_max),
+            sketched: places(Plan::has_quantiles, self.pipeline.quantiles_max),
             panes_per_sensor: usize::try_from(panes.max(1)).unwrap_or(usize::MAX),
             rows: self.pipeline.batch_readings_max as usize,
         }

@@ -67,6 +67,8 @@ pub struct Status {
     pub sent: [u64; LANES],
     /// Position of the journal's next entry.
     pub journal_position: u64,
+    /// What the pipeline counted since the store was made.
+    pub pipeline: pipeline::Counters,
     /// Which life of the store.
     pub epoch: Option<u64>,
     /// Whom the gateway turned away, by reason.
@@ -103,6 +105,7 @@ impl Engine {
             sealed: self.machine.sealed().map(|sequence| sequence.0),
             sent: self.forwarder.sent().map(|sequence| sequence.0),
             journal_position: self.commits.next().0,
+            pipeline: self.machine.counters().clone(),
             epoch: self.forwarder.epoch(),
             refused: self.refused(),
             reload_fault: self.fault.clone(),

@@ -42,6 +42,11 @@ pub fn metrics(gateway: &str, status: &Status) -> String {
             line(&format!("{name}_total"), "counter", "", value);
         }
     }
+    if let Ok(Value::Object(counters)) = serde_json::to_value(&status.pipeline) {
+        for (name, value) in &counters {
+            line(&format!("pipeline_{name}_total"), "counter", "", value);
+        }
+    }
     line("sensors", "gauge", "", &status.sensors.0);
     line("sensors_max", "gauge", "", &status.sensors.1);
     line("acks_pending", "gauge", "", &status.acks_pending);

@@ -31,7 +31,7 @@ pub use checksum::crc32c;
 pub use dictionary::SensorName;
 pub use frame::{Frame, Kind};
 pub use gap::{Gap, GapReason, Lane};
-pub use reading::{Content, Flags, Quality, Reasons, Row, SensorId, Timestamp};
+pub use reading::{Content, Flags, LEFT_OUT_MAX, Quality, Reasons, Row, SensorId, Timestamp};
 pub use report::{REPORT_VALUES_MAX, REPORT_VERSION, Report, ReportFault, write_report};
 pub use sketch::Sketch;
 pub use stats::Stats;

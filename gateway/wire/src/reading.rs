@@ -130,9 +130,13 @@ impl BitOrAssign for Reasons {
     }
 }
 
-/// Quality and reasons in one number: the quality in bits 0 and 1, the reasons in bits 2 to 17.
-///
-/// The other bits have no meaning yet; they are kept as they are.
+/// Most rows that were left out before one: what the bits of its flags can tell.
+pub const LEFT_OUT_MAX: u32 = (1 << (32 - LEFT_OUT_BIT)) - 1;
+/// The lowest bit of how many rows were left out.
+const LEFT_OUT_BIT: u32 = 18;
+
+/// Quality and reasons in one number: the quality in bits 0 and 1, the reasons in bits 2 to 17. The bits above tell how many
+/// rows of the sensor were left out before this one, because a reader can put them in again (a deadband, a line).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Flags(pub u32);
 
@@ -141,6 +145,18 @@ impl Flags {
     #[must_use]
     pub const fn new(quality: Quality, reasons: Reasons) -> Self {
         Self(quality as u32 | (reasons.0 as u32) << 2)
+    }
+
+    /// The same, behind so many rows that were left out, at most [`LEFT_OUT_MAX`].
+    #[must_use]
+    pub const fn with_left_out(self, count: u32) -> Self {
+        Self(self.0 & ((1 << LEFT_OUT_BIT) - 1) | count << LEFT_OUT_BIT)
+    }
+
+    /// How many rows were left out before this one.
+    #[must_use]
+    pub const fn left_out(self) -> u32 {
+        self.0 >> LEFT_OUT_BIT
     }
 
     /// The quality; the code that no writer makes counts as bad.

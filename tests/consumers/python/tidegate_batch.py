@@ -59,6 +59,7 @@ class Row:
     value: Optional[float]
     quality: str
     reasons: List[str]
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,8 @@ def read_telemetry(body: "Cursor", base: int) -> Iterator[Row]:
             if content > 4:
                 raise Malformed(f"kind of content {content}")
             raw = value if content == 0 else raw_of.read() if content in (1, 2) else None
-            yield Row(sensor, time_ms, arrival_ms, raw, value, QUALITIES[flags & 3], reasons_of(flags >> 2))
+            quality, reasons = QUALITIES[flags & 3], reasons_of(flags >> 2)
+            yield Row(sensor, time_ms, arrival_ms, raw, value, quality, reasons, flags >> 18)
     if any(column.rest() for column in (marks, times, lags, values, raws)):
         raise Malformed("a column is longer than the dictionary says")
 

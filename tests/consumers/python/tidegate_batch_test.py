@@ -126,7 +126,7 @@ class DecodeTest(unittest.TestCase):
 
     def test_rows_take_one_item_of_each_column(self):
         dictionary = "02 0470756d70 0474656d70 00 02"  # sensor 2, pump, temp, no unit, two rows
-        marks = "01 00 01 31"  # as sent and good; then refused, bad, out of range
+        marks = "01 80808005 01 31"  # as sent and good, behind five left out; then refused, bad, out of range
         times = "00 00 d00f 00"  # steps, one lag; at the base, period 1000, then exactly one period later
         lags = "06"  # always 3 ms
         values = "01 ae03"  # one decimal: 21.5
@@ -138,7 +138,7 @@ class DecodeTest(unittest.TestCase):
         self.assertEqual(
             message.items,
             [
-                batch.Row(sensor, 100, 103, 21.5, 21.5, "good", []),
+                batch.Row(sensor, 100, 103, 21.5, 21.5, "good", [], 5),
                 batch.Row(sensor, 1100, 1103, 999.0, None, "bad", ["out_of_range"]),
             ],
         )

@@ -2,9 +2,10 @@
 
 use super::{Head, LoadedSensor, RestoreError, VERSION};
 use crate::config::Plan;
-use crate::gate::Gate;
+use crate::gate::{self, Gate};
 use crate::limits::CHECKPOINT_PART_BYTES_MAX;
 use crate::memory::{Memory, Misfit, Parts};
+use crate::thin::{self, Thinner};
 use crate::time::Instant;
 use crate::window::{FREE, Room};
 use heapless::{LenType, Vec};
@@ -129,6 +130,9 @@ impl<'a> PartReader<'a> {
         if let Some(gate) = sensor.gate {
             self.read_gate(owner, memory.gates.get_mut(usize::from(gate)))?;
         }
+        if let Some(thinner) = sensor.thinner {
+            self.read_thinner(owner, memory.thinners.get_mut(usize::from(thinner)))?;
+        }
         let block = sensor.sketches;
         if let Some(block) = block {
             let first = memory.sketches.get_mut(usize::from(block) * each);
@@ -172,9 +176,22 @@ impl<'a> PartReader<'a> {
     /// Reads a gate into its place, which no other sensor may have.
     fn read_gate(&mut self, owner: u16, place: Option<&mut Gate>) -> Result<(), RestoreError> {
         let gate: Gate = self.read("gates")?;
-        let place =
-            place.filter(|place| place.owner == FREE && gate.owner == owner && gate.is_sound());
+        let place = place
+            .filter(|place| place.owner == gate::FREE && gate.owner == owner && gate.is_sound());
         *place.ok_or(RestoreError::Malformed("gates"))? = gate;
+        Ok(())
+    }
+
+    /// The same of a thinner.
+    fn read_thinner(
+        &mut self,
+        owner: u16,
+        place: Option<&mut Thinner>,
+    ) -> Result<(), RestoreError> {
+        let thinner: Thinner = self.read("thinners")?;
+        let is_right = thinner.owner == owner && thinner.is_sound();
+        let place = place.filter(|place| place.owner == thin::FREE && is_right);
+        *place.ok_or(RestoreError::Malformed("thinners"))? = thinner;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::SensorRule;
-use crate::config::{SessionRule, Side, SilenceRule, Sliding, Threshold};
+use crate::config::{SessionRule, Side, SilenceRule, Sliding, Thinning, ThinningMethod, Threshold};
 use crate::gate::Gate;
 use crate::limits::{DEVICE_BYTES_MAX, RULE_BYTES_MAX, SIGNAL_BYTES_MAX, UNIT_BYTES_MAX};
 use crate::output::Output;
@@ -146,6 +146,11 @@ fn fullest_config() -> SensorConfig {
             wait_ms_max: u32::MAX,
             fill_ms_max: u32::MAX,
             ..crate::config::Cleaning::default()
+        }),
+        thinning: Some(Thinning {
+            method: ThinningMethod::SwingingDoor,
+            width: 1.0,
+            silence_ms_max: u32::MAX,
         }),
         lateness_ms: u32::MAX,
         future_ms_max: u32::MAX,

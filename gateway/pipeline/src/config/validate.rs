@@ -2,9 +2,9 @@
 
 use super::{
     BatchConfig, Cleaning, Derived, Plan, SILENCE_RULE, SensorConfig, SensorRule, SessionRule,
-    SilenceRule, Sliding, Threshold,
+    SilenceRule, Sliding, Thinning, Threshold,
 };
-use crate::limits::{DELAY_MS_MAX, GATE_RELEASED_MAX, PANES_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
+use crate::limits::{DELAY_MS_MAX, PANES_MAX, ROWS_PER_CALL_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
 use core::error::Error;
 use core::fmt;
 
@@ -70,8 +70,9 @@ impl Plan {
             [Demand(!self.gateway.is_empty(), "gateway", "not be empty")],
         )?;
         meet(None, self.batch.demands())?;
-        let is_room = !self.has_cleaning() || self.batch.readings_max as usize >= GATE_RELEASED_MAX;
-        let must = "be at least 64 where sensors are cleaned: so many may follow from one reading";
+        let is_plain = !self.has_cleaning() && !self.has_thinning();
+        let is_room = is_plain || self.batch.readings_max as usize >= ROWS_PER_CALL_MAX;
+        let must = "be at least 66 where sensors are cleaned or thinned: so many may follow from one reading";
         meet(None, [Demand(is_room, "batch.readings_max", must)])?;
         let is_sound = self
             .conditions
@@ -159,6 +160,9 @@ impl SensorConfig {
         if let Some(cleaning) = &self.cleaning {
             meet(rule, cleaning.demands())?;
         }
+        if let Some(thinning) = &self.thinning {
+            meet(rule, thinning.demands())?;
+        }
         if let Some(sliding) = &self.sliding {
             meet(rule, sliding.demands())?;
         }
@@ -231,6 +235,23 @@ impl Cleaning {
                 self.fill_ms_max <= WINDOW_MS_MAX,
                 "cleaning.fill_ms_max",
                 "be at most a week",
+            ),
+        ]
+    }
+}
+
+impl Thinning {
+    fn demands(&self) -> [Demand; 2] {
+        [
+            Demand(
+                self.width.is_finite() && self.width >= 0.0,
+                "thinning.width",
+                "be finite and not below 0",
+            ),
+            Demand(
+                is_span(self.silence_ms_max),
+                "thinning.silence_ms_max",
+                SPAN,
             ),
         ]
     }

@@ -8,7 +8,7 @@ use crate::memory::Memory;
 use crate::output::Emit;
 use crate::time::Now;
 use crate::window::Entry;
-use wire::{Content, Flags, Quality, Reasons, SensorId};
+use wire::{Content, Flags, Quality, Reasons};
 
 impl<M: Memory> Pipeline<M> {
     /// Takes a judged reading on: at once, or to wait in its gate.
@@ -98,7 +98,7 @@ impl<M: Memory> Pipeline<M> {
             quality: cleaned.flags.quality(),
         };
         self.take_into_windows(now, place, entry, out);
-        self.push_row(now, SensorId(place as u16), cleaned, out);
+        self.thin(now, place, cleaned, out);
     }
 
     /// A value that stands still for too long is uncertain. Thresholds have seen it before: a sensor that is stuck above a

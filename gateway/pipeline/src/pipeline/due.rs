@@ -7,6 +7,7 @@ use crate::gate::Gate;
 use crate::limits::{DUE_PER_CALL_MAX, TOLD_PER_CALL_MAX};
 use crate::memory::Memory;
 use crate::output::Emit;
+use crate::thin::Thinner;
 use crate::time::{Instant, Now};
 use crate::window::Windows;
 use wire::SensorId;
@@ -51,6 +52,7 @@ impl<M: Memory> Pipeline<M> {
         self.step_thresholds(now, place, |_| Event::Elapsed(good), out);
         self.notice_silence(now, place, out);
         self.let_go_if_due(now, place, out);
+        self.forward_if_due(now, place, out);
         if self.memory.sensors[place].windows.is_stale(now, None) {
             self.close_windows(now, place, Windows::next_revised, out);
         }
@@ -69,7 +71,8 @@ impl<M: Memory> Pipeline<M> {
         let sensor = &self.memory.sensors[place];
         let waiting = self.gate(place).and_then(Gate::due);
         let due = sensor.due(self.plan.config(sensor.rule));
-        [waiting, due].into_iter().flatten().min()
+        let held = self.thinner(place).and_then(Thinner::due);
+        [waiting, held, due].into_iter().flatten().min()
     }
 
     fn notice_silence(&mut self, now: Now, place: usize, out: &mut impl Emit) {

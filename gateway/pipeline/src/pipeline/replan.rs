@@ -18,6 +18,7 @@ impl<M: Memory> Pipeline<M> {
             self.withdraw_alarms(now, place, plan, out);
         }
         self.leave_gates(now, plan, out);
+        self.leave_thinners(now, plan, out);
         for place in 0..usize::from(self.sensors) {
             if !self.keeps_windows(place, plan) {
                 self.break_windows(now, place, out);
@@ -42,6 +43,7 @@ impl<M: Memory> Pipeline<M> {
         for place in 0..usize::from(self.sensors) {
             self.assign_gate(place);
             self.assign_sketches(place);
+            self.assign_thinner(place);
             self.reset_timer(place);
         }
     }

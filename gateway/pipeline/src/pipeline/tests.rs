@@ -9,6 +9,7 @@ mod plans;
 mod quantiles;
 mod robust;
 mod sessions;
+mod thinning;
 mod windows;
 
 use super::*;
@@ -17,6 +18,7 @@ use crate::config::SensorConfig;
 use crate::gate::Gate;
 use crate::link::Link;
 use crate::output::{BatchKind, Output};
+use crate::thin::Thinner;
 use crate::window::{Pane, PaneSketch};
 use std::boxed::Box;
 use std::string::{String, ToString};
@@ -35,6 +37,7 @@ impl Memory for Boxed {
     type Panes = Box<[Pane]>;
     type Sketches = Box<[PaneSketch]>;
     type Gates = Box<[Gate]>;
+    type Thinners = Box<[Thinner]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
@@ -49,6 +52,7 @@ pub(crate) fn memory() -> Parts<Boxed> {
         sensors: vec![Sensor::default(); SENSORS].into(),
         panes: vec![Pane::default(); SENSORS * PANES].into(),
         sketches: vec![PaneSketch::default(); 2 * PANES].into(),
+        thinners: vec![Thinner::default(); SENSORS].into(),
         gates: vec![Gate::default(); SENSORS].into(),
         links: vec![Link::default(); SENSORS].into(),
         rows: vec![OpenRow::default(); 50].into(),

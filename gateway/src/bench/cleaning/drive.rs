@@ -30,6 +30,7 @@ fn memory(panes: usize) -> Parts<Boxed> {
         panes: vec![Pane::default(); panes].into(),
         sketches: [].into(),
         gates: [Gate::default()].into(),
+        thinners: [].into(),
         links: [Link::default()].into(),
         rows: vec![OpenRow::default(); 1024].into(),
         summaries: vec![Summary::default(); 64].into(),

@@ -51,6 +51,7 @@ fn crowd(sensors: usize, panes: usize, plan: Plan) -> Pipeline<Boxed> {
         sensors: vec![Sensor::default(); sensors].into(),
         panes: vec![Pane::default(); sensors * panes].into(),
         sketches: vec![PaneSketch::default(); sensors * panes].into(),
+        thinners: vec![Thinner::default(); sensors].into(),
         gates: vec![Gate::default(); sensors].into(),
         links: vec![Link::default(); sensors].into(),
         rows: vec![OpenRow::default(); 8192].into(),
