@@ -67,6 +67,17 @@ pub struct ReadingJson<'a> {
     raw: Option<Number>,
     quality: &'static str,
     reasons: ReasonNames,
+    /// How many readings before it were not forwarded.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A summary. Its statistics can be merged with others, as gateway/wire/FORMAT.md says.
@@ -154,6 +165,7 @@ impl<'a> ReadingJson<'a> {
             raw: row.content.raw().map(Number),
             quality: row.flags.quality().name(),
             reasons: ReasonNames(row.flags.reasons()),
+            left_out: row.flags.left_out(),
         }
     }
 }

@@ -61,6 +61,7 @@ fn write_reading(fields: &mut Fields<'_>, name: SensorName<'_>, row: &Row) {
     for reason in row.flags.reasons().names() {
         fields.text(9, reason);
     }
+    fields.unsigned(10, row.flags.left_out().into());
 }
 
 fn write_summary(fields: &mut Fields<'_>, name: SensorName<'_>, summary: &Summary) {

@@ -8,6 +8,7 @@ use crate::journal::{ChunkWriter, wall_at};
 const SIZES: Sizes = Sizes {
     sensors: 4,
     gates: 0,
+    thinners: 0,
     sketched: 0,
     panes_per_sensor: 8,
     rows: 64,

@@ -64,7 +64,8 @@ def number(value) -> Optional[float]:
 
 def row_of(item: dict) -> Row:
     raw, value = number(item.get("raw")), number(item.get("value"))
-    return Row(sensor_of(item), item["time"], item["arrival"], raw, value, item["quality"], list(item["reasons"]))
+    quality, reasons, left_out = item["quality"], list(item["reasons"]), item.get("left_out", 0)
+    return Row(sensor_of(item), item["time"], item["arrival"], raw, value, quality, reasons, left_out)
 
 
 def summary_of(item: dict) -> Summary:
