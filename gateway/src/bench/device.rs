@@ -3,6 +3,8 @@
 //! Times are of this run on this machine, with whatever else runs on it. Bytes are counted by the kernel at the disk that holds
 //! the store (Documentation/block/stat.rst), so the file system's own are in them, and whoever else writes there.
 
+mod handshakes;
+
 use core::fmt;
 use std::fs;
 use std::os::linux::fs::MetadataExt;
@@ -17,6 +19,8 @@ use crate::config::Config;
 use crate::journal::{ChunkWriter, Entry, Position};
 use crate::machine::{Effects, Machine, StateError};
 use crate::store::{self, Reply, Request, StoreError, Writer};
+
+use self::handshakes::HandshakeError;
 
 /// Commits that are timed at each size: enough for a p99.
 const COMMITS: usize = 300;
@@ -43,6 +47,9 @@ pub enum DeviceError {
     /// The plan does not fit its sizes.
     #[error(transparent)]
     State(#[from] StateError),
+    /// TLS.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
     /// The folder of the bench.
     #[error("{}: {source}; the bench needs a folder on the disk of the store (`--dir`)", path.display())]
     Folder {
@@ -67,6 +74,8 @@ pub struct Site {
 pub struct Measured {
     commits: [Commits; READINGS_PER_COMMIT.len()],
     pipeline_ns: f64,
+    handshake_us: f64,
+    connections: u16,
     interval_ms: u64,
     site: Site,
 }
@@ -107,6 +116,8 @@ fn measure(config: &Config, folder: &Path, site: Site) -> Result<Measured, Devic
     Ok(Measured {
         commits,
         pipeline_ns: time_pipeline(config, clock)?,
+        handshake_us: handshakes::time(clock)?,
+        connections: config.broker.connections_max,
         interval_ms: config.store.commit_interval.0,
         site,
     })
@@ -291,6 +302,14 @@ impl fmt::Display for Measured {
             self.pipeline_ns,
             1e9 / self.pipeline_ns.max(1.0)
         )?;
+        writeln!(
+            f,
+            "TLS: {:.2} ms of a core for a full handshake (ECDSA P-256), {:.0} a second; all {} clients are back after {:.1} s",
+            self.handshake_us / 1e3,
+            1e6 / self.handshake_us.max(1.0),
+            self.connections,
+            self.handshake_us * f64::from(self.connections) / 1e6
+        )?;
         let (commits_per_s, bytes) = self.at_site();
         write!(
             f,
@@ -326,6 +345,8 @@ mod tests {
         Measured {
             commits,
             pipeline_ns: 500.0,
+            handshake_us: 2_000.0,
+            connections: 250,
             interval_ms,
             site: Site {
                 readings_per_s,
@@ -371,6 +392,15 @@ mod tests {
     }
 
     #[test]
+    fn the_report_says_when_all_clients_are_back() {
+        let text = measured([8_192.0, 32_768.0], 100, 100.0).to_string();
+        assert!(
+            text.contains("500 a second; all 250 clients are back after 0.5 s"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_box_is_measured_and_nothing_is_left() {
         let dir = tempfile::tempdir().expect("a folder");
         let text = format!(
@@ -388,6 +418,7 @@ mod tests {
         };
         let measured = run(&config, dir.path(), site).expect("measured");
         assert!(measured.pipeline_ns > 0.0);
+        assert!(measured.handshake_us > 0.0);
         assert!(measured.commits.iter().all(|commits| commits.p50_us > 0));
         assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 0);
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use x509_cert::Certificate;
@@ -60,8 +61,6 @@ pub enum CertificateError {
 
 /// Reads the files of a listener.
 ///
-/// Sessions are not resumed: a client proves itself anew each time, and nothing is kept for those that are gone.
-///
 /// # Errors
 /// [`CertificateError`] says which file, and what is wrong with it.
 pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, CertificateError> {
@@ -72,35 +71,51 @@ pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, CertificateErr
         what: "private key",
         source,
     })?;
-    let pair = |source| CertificateError::Pair {
+    let verifier = match &files.client_ca {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(path) => client_verifier(path, files.require_client_certificate)?,
+    };
+    server_config(verifier, chain, key).map_err(|source| CertificateError::Pair {
         path: files.certificate.clone(),
         source,
-    };
-    let provider = Arc::new(ring::default_provider());
+    })
+}
+
+/// The configuration of all listeners.
+///
+/// Sessions are not resumed: a client proves itself anew each time, and nothing is kept for those that are gone.
+///
+/// # Errors
+/// rustls says what is wrong with certificate or key.
+pub(crate) fn server_config(
+    verifier: Arc<dyn ClientCertVerifier>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let versions = &[&rustls::version::TLS13, &rustls::version::TLS12];
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(versions)
-        .map_err(pair)?;
-    let builder = match &files.client_ca {
-        None => builder.with_no_client_auth(),
-        Some(path) => {
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
-            let verifier = if files.require_client_certificate {
-                verifier
-            } else {
-                verifier.allow_unauthenticated()
-            };
-            let verifier = verifier
-                .build()
-                .map_err(|error| authority(path, &error.to_string()))?;
-            builder.with_client_cert_verifier(verifier)
-        }
-    };
-    let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+fn client_verifier(
+    path: &Path,
+    is_required: bool,
+) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
+    let verifier = if is_required {
+        verifier
+    } else {
+        verifier.allow_unauthenticated()
+    };
+    verifier
+        .build()
+        .map_err(|error| authority(path, &error.to_string()))
 }
 
 /// The user that a client's certificate names; `None` if it names none in that place.

@@ -19,6 +19,7 @@ mod fingerprint;
 use std::sync::Arc;
 
 pub use certificate::CertificateError;
+pub(crate) use certificate::server_config;
 pub use doors::{Doors, DoorsError, Hall};
 pub use places::{NoPlace, Origin, Places, Ticket};
 pub use reload::Reload;
