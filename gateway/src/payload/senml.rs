@@ -4,6 +4,10 @@
 //! the last `:` or `/` of it is the signal; what stands before is the device, unless the topic names one. A sum is a
 //! signal of its own, with `.sum` behind the name. Units are passed over: the config says the unit of a sensor.
 //!
+//! A record is a measurement if it has any regular field; one of base fields alone says what holds from there on, and
+//! measures nothing, be there a `bv` among them (section 4.2 wants a value or a sum in each measurement, and packs often
+//! begin with such a record). A measurement without `v` has the base value, one without `s` the base sum (section 4.5.4).
+//!
 //! A record that holds no number, or whose name is none, is refused alone; its base fields hold nevertheless.
 
 use core::fmt;
@@ -123,7 +127,8 @@ pub(super) fn parse<'p>(
     read.and_then(|()| deserializer.end())
         .map_err(|error| fault.unwrap_or_else(|| error_at(payload, &error)))?;
     if readings.items.is_empty() && readings.refused == 0 {
-        return Err(PayloadError::new("no record of the pack has a value", 0));
+        let reason = "no record of the pack has a value: base fields alone measure nothing";
+        return Err(PayloadError::new(reason, 0));
     }
     Ok(())
 }
@@ -200,7 +205,7 @@ impl<'p> Pack<'_, 'p, '_, '_> {
             }
         }
         if record.is_item() && !has_value && !has_sum {
-            let reason = "the record has no value (\"v\") and no sum (\"s\")";
+            let reason = "the record has no value (\"v\", \"bv\") and no sum (\"s\", \"bs\")";
             self.readings
                 .refuse(PayloadError::new(reason, self.offset(raw)));
         }
@@ -306,6 +311,8 @@ struct Record<'p> {
     time: Option<&'p RawValue>,
     value: Option<&'p RawValue>,
     sum: Option<&'p RawValue>,
+    /// Whether a regular field stands there that is passed over.
+    has_more: bool,
     /// Why its value is none that the gateway takes.
     other: Option<&'static str>,
     /// A label that ends with `_` (section 12.2).
@@ -315,7 +322,8 @@ struct Record<'p> {
 impl Record<'_> {
     /// Whether it says anything beside base fields.
     fn is_item(&self) -> bool {
-        self.name.is_some() || self.time.is_some() || self.value.is_some() || self.sum.is_some()
+        let told = [self.name, self.time, self.value, self.sum];
+        self.has_more || told.iter().any(Option::is_some)
     }
 }
 
@@ -339,6 +347,7 @@ impl<'p> Visitor<'p> for &mut Record<'p> {
                 Some("t") => self.time = Some(raw),
                 Some("v") => self.value = Some(raw),
                 Some("s") => self.sum = Some(raw),
+                Some("u" | "ut") => self.has_more = true,
                 Some("vb") => {
                     self.other = Some("a boolean (\"vb\") is no number; send \"v\": 0 or 1")
                 }

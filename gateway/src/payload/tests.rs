@@ -273,6 +273,21 @@ fn base_fields_hold_from_their_record_on_and_are_added() {
 }
 
 #[test]
+fn base_fields_alone_measure_nothing_and_any_regular_field_does() {
+    let expected = [("a t", None, 20.0), ("a t", None, 21.0)];
+    let pack = r#"[{"bn":"a/t","bv":20},{"u":"Cel"},{"v":1}]"#;
+    check_senml(pack, None, &expected, &[]);
+    let pack = r#"[{"bn":"a/t","bv":20},{"ut":60},{"bn":"a/t","bv":21},{"t":0}]"#;
+    check_senml(pack, None, &expected, &[]);
+    let sums = [("a e", None, 3.0), ("a e.sum", None, 100.0)];
+    check_senml(r#"[{"bn":"a/e","bs":100},{"v":3}]"#, None, &sums, &[]);
+    let pack = r#"[{"bn":"a/t"},{"u":"Cel"},{"v":1}]"#;
+    check_senml(pack, None, &[("a t", None, 1.0)], &["no value"]);
+    check_senml_refused(r#"[{"bn":"a/t","bv":20}]"#, "alone measure nothing");
+    check_senml_refused(r#"[{"bn":"a/t","bs":20}]"#, "alone measure nothing");
+}
+
+#[test]
 fn a_record_that_is_none_is_refused_alone() {
     check_senml(
         r#"[{"bn":"d/","n":"a","v":"1"},{"n":"b","v":1e999},{"n":"-ok","v":4},{"n":"c d","v":1},{"n":"e"},
