@@ -50,6 +50,8 @@ pub struct Sink {
     pub disk: Option<Disk>,
     /// Messages that the client got, topic and payload, if they are wanted.
     pub heard: Option<Vec<(String, Vec<u8>)>>,
+    /// First bytes of packets that the client got, if they are wanted.
+    pub packets: Option<Vec<u8>>,
     /// Answers to messages that were posted, and what was wrong with them.
     pub answers: Vec<(u16, ReasonCode)>,
     /// Reasons of items that were refused.
@@ -66,6 +68,7 @@ impl Perform for Sink {
             Action::Transmit { parts, .. } => {
                 self.unreported += parts.iter().map(|part| part.len()).sum::<usize>();
                 let first = parts.iter().find_map(|part| part.first());
+                self.packets.iter_mut().for_each(|all| all.extend(first));
                 if first == Some(&0x40) {
                     self.acknowledged += 1;
                     self.note_packet_id(parts);
@@ -246,29 +249,25 @@ impl Gateway {
             packet_id: 0,
         };
         gateway.engine.start(&config.plan().expect("valid"), sink);
-        gateway.tell(
-            Event::Opened {
-                connection,
-                peer: Peer { loopback: true },
-            },
-            sink,
-        );
-        let connect = b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03abc";
-        gateway.tell(
-            Event::Received {
-                connection,
-                packet: connect,
-            },
-            sink,
-        );
-        gateway.tell(
-            Event::Authenticated {
-                connection,
-                rights: Ok(Rights::all("abc")),
-            },
-            sink,
-        );
+        gateway.connect(b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03abc", sink);
         gateway
+    }
+
+    /// Opens a connection in place of the one before, by this CONNECT.
+    pub fn reconnect(&mut self, packet: &[u8], sink: &mut Sink) {
+        let connection = self.connection;
+        self.tell(Event::Closed { connection }, sink);
+        self.connection.generation += 1;
+        self.connect(packet, sink);
+    }
+
+    fn connect(&mut self, packet: &[u8], sink: &mut Sink) {
+        let connection = self.connection;
+        let peer = Peer { loopback: true };
+        self.tell(Event::Opened { connection, peer }, sink);
+        self.tell(Event::Received { connection, packet }, sink);
+        let rights = Ok(Rights::all("abc"));
+        self.tell(Event::Authenticated { connection, rights }, sink);
     }
 
     /// Writes a QoS 1 PUBLISH of one reading.

@@ -10,7 +10,7 @@ use std::path::Path;
 use gateway::config::Config;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
-use tests::harness::config;
+use tests::harness::{Gateway, Sink, config, fresh};
 use tests::lives::{Client, open, sealed};
 
 const SEEDS: u64 = 12;
@@ -100,4 +100,107 @@ fn it_holds_for_fresh_seeds() {
     for seed in first..first + number("TIDEGATE_SIM_SEEDS").unwrap_or(1) {
         check(seed);
     }
+}
+
+const CONNACK: u8 = 0x20;
+const PUBREC: u8 = 0x50;
+const SUBACK: u8 = 0x90;
+const UNSUBACK: u8 = 0xb0;
+const PUBCOMP: u8 = 0x70;
+const QOS_2: u8 = 0x34;
+
+/// A client with a lasting session that has subscribed to all at QoS 2.
+struct Lasting {
+    gateway: Gateway,
+    sink: Sink,
+    _dir: tempfile::TempDir,
+}
+
+impl Lasting {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = config_in(dir.path(), 0);
+        let mut sink = Sink::default();
+        (sink.packets, sink.heard) = (Some(Vec::new()), Some(Vec::new()));
+        let gateway = Gateway::with(&config, fresh(&config), 0, &mut sink);
+        let mut client = Self {
+            gateway,
+            sink,
+            _dir: dir,
+        };
+        client.wait(&[CONNACK]);
+        client.connect(0, &[CONNACK]);
+        client.receive(b"\x82\x06\x00\x01\x00\x01#\x02", &[]);
+        client.wait(&[SUBACK]);
+        client
+    }
+
+    /// Connects anew with these flags.
+    fn connect(&mut self, flags: u8, expected: &[u8]) {
+        let mut packet = *b"\x10\x0f\x00\x04MQTT\x04\x00\x00\x00\x00\x03abc";
+        packet[9] = flags;
+        self.gateway.reconnect(&packet, &mut self.sink);
+        self.check(expected);
+    }
+
+    /// Sends a packet; no time passes. What comes at once are packets that begin with these bytes.
+    #[track_caller]
+    fn receive(&mut self, packet: &[u8], expected: &[u8]) {
+        self.gateway.receive(packet, 0, &mut self.sink);
+        self.check(expected);
+    }
+
+    /// The commit that gathers is done.
+    #[track_caller]
+    fn wait(&mut self, expected: &[u8]) {
+        self.gateway.wait(20, &mut self.sink);
+        self.check(expected);
+    }
+
+    #[track_caller]
+    fn check(&mut self, expected: &[u8]) {
+        let came = self.sink.packets.replace(Vec::new()).unwrap_or_default();
+        assert_eq!(came, expected);
+    }
+}
+
+#[test]
+fn what_a_client_builds_on_waits_for_the_disk() {
+    let mut client = Lasting::new();
+    client.receive(b"\x34\x06\x00\x01x\x00\x07.", &[]);
+    client.wait(&[QOS_2, PUBREC]);
+    client.receive(b"\x62\x02\x00\x07", &[]);
+    client.wait(&[PUBCOMP]);
+    client.receive(b"\xa2\x05\x00\x02\x00\x01#", &[]);
+    client.wait(&[UNSUBACK]);
+    client.receive(b"\xa2\x05\x00\x03\x00\x01#", &[UNSUBACK]);
+}
+
+#[test]
+fn a_session_that_is_given_up_is_gone_from_the_disk_before_its_client_hears_of_it() {
+    let mut client = Lasting::new();
+    client.connect(0, &[CONNACK]);
+    client.connect(0x02, &[]);
+    client.receive(b"\xc0\x00", &[]);
+    client.wait(&[CONNACK, 0xd0]);
+    client.connect(0x02, &[CONNACK]);
+}
+
+#[test]
+fn an_alert_goes_past_messages_of_qos_2_that_wait_for_the_disk() {
+    let mut client = Lasting::new();
+    client.receive(b"\x34\x06\x00\x01x\x00\x07.", &[]);
+    client.sink.heard = Some(Vec::new());
+    client
+        .gateway
+        .publish("sensors/d/t", b"95", &mut client.sink);
+    client.check(&[0x30, 0x32]);
+    let heard = client.sink.heard.as_mut().map(core::mem::take);
+    let topics: Vec<_> = heard
+        .into_iter()
+        .flatten()
+        .map(|(topic, _)| topic)
+        .collect();
+    assert_eq!(topics, ["sensors/d/t", "tidegate/edge-1/alert/d/t/hot"]);
+    client.wait(&[QOS_2, PUBREC]);
 }

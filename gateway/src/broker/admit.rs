@@ -6,7 +6,7 @@ use super::{
     auth::Rights,
     client::{Client, Pending, State},
     counters::Counter,
-    packet::{self, Connack, Version},
+    packet::{self, Bytes, CONNACK_BYTES, Connack, Version},
     reason::{ReasonCode, Refusal},
 };
 
@@ -128,21 +128,17 @@ impl Broker {
         rights: Rights,
         out: &mut impl Outbound,
     ) {
-        let mut found = self.sessions.find(&pending.client_id);
-        if let Some(session) = found {
-            if let Some(before) = self.sessions[session].client {
-                self.counters.add(Counter::TakenOver);
-                self.refuse(now, before, ReasonCode::SessionTakenOver, "", out); // [MQTT-3.1.4-3]
-            }
-            found = self.sessions.find(&pending.client_id);
-            if let Some(session) = found.filter(|_| pending.clean_start) {
-                self.end_session(now, session, out); // [MQTT-3.1.2-4]
-                found = None;
-            }
-        }
+        self.take_over(now, &pending.client_id, out);
         let expiry_s = pending
             .session_expiry_s
             .min(self.limits.session_expiry_s_max);
+        let mut found = self.sessions.find(&pending.client_id);
+        let was_durable = found.is_some_and(|session| self.sessions[session].is_durable());
+        let discards = was_durable && (pending.clean_start || expiry_s == 0);
+        if let Some(session) = found.filter(|_| pending.clean_start) {
+            self.end_session(now, session, out); // [MQTT-3.1.2-4]
+            found = None;
+        }
         let session_present = found.is_some();
         let session = match found {
             Some(session) => session,
@@ -168,10 +164,28 @@ impl Broker {
             }
         };
         self.bind(now, index, session, &pending, rights, out);
-        self.send_connack(index, &pending, session_present, expiry_s, out);
+        let bytes = self.connack(index, &pending, session_present, expiry_s);
+        let connection = self.count_sent(index, &[bytes.as_slice()]);
+        // State that comes back after a crash would be news to a client that was told it is gone: messages, and packet ids
+        // under which its next ones would be taken for duplicates. A session that is lost before anything in it was
+        // acknowledged is just a session that never was, so a new one need not wait, nor one that goes on.
+        if discards {
+            out.transmit_durable(connection, &[bytes.as_slice()]);
+        } else {
+            out.transmit(connection, &[bytes.as_slice()]);
+        }
         if session_present {
             self.prune_subscriptions(session, out);
             self.advance(now, session, out);
+        }
+    }
+
+    /// Closes the connection that the client has already, if it has one [MQTT-3.1.4-3].
+    fn take_over(&mut self, now: Instant, client_id: &str, out: &mut impl Outbound) {
+        let found = self.sessions.find(client_id);
+        if let Some(before) = found.and_then(|session| self.sessions[session].client) {
+            self.counters.add(Counter::TakenOver);
+            self.refuse(now, before, ReasonCode::SessionTakenOver, "", out);
         }
     }
 
@@ -234,14 +248,13 @@ impl Broker {
         }
     }
 
-    fn send_connack(
-        &mut self,
+    fn connack(
+        &self,
         index: u16,
         pending: &Pending,
         session_present: bool,
         expiry_s: u32,
-        out: &mut impl Outbound,
-    ) {
+    ) -> Bytes<CONNACK_BYTES> {
         let client = self.client(index);
         let keep_alive_s = self.keep_alive_s(index, pending.keep_alive_s);
         let connack = Connack {
@@ -259,7 +272,6 @@ impl Broker {
                 .assigned
                 .then(|| &*self.sessions[client.session].client_id),
         };
-        let bytes = packet::connack(client.version, &connack);
-        self.send(index, &[bytes.as_slice()], out);
+        packet::connack(client.version, &connack)
     }
 }

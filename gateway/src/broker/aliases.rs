@@ -70,17 +70,20 @@ impl AliasTables {
         true
     }
 
-    /// The alias of a topic we send, and whether the client knows it already; `None` when all are taken by other topics.
+    /// The alias of a topic we send, and whether the client knows it already; `None` when all are taken by other topics, or
+    /// a new one may not be set.
     pub(super) fn assign(
         &mut self,
         table: &AliasTable,
         aliases_max: u16,
         topic: &str,
+        may_set: bool,
     ) -> Option<(u16, bool)> {
         for alias in 1..=aliases_max.min(self.per_table) {
             match self.topic(table, alias) {
                 Some(known) if known == topic => return Some((alias, true)),
                 Some(_) => {}
+                None if !may_set => return None,
                 None => {
                     self.set(table, alias, topic);
                     return Some((alias, false));

@@ -137,13 +137,29 @@ impl Broker {
 
     /// Hands one packet over, counted against the connection's send buffer.
     pub(super) fn send(&mut self, index: u16, parts: &[&[u8]], out: &mut impl Outbound) {
+        let connection = self.count_sent(index, parts);
+        out.transmit(connection, parts);
+    }
+
+    /// The same for a packet that tells of the session's state: where the session outlasts its connection, that has to be on
+    /// disk first.
+    pub(super) fn send_state(&mut self, index: u16, parts: &[&[u8]], out: &mut impl Outbound) {
+        let connection = self.count_sent(index, parts);
+        if self.sessions[self.client(index).session].is_durable() {
+            out.transmit_durable(connection, parts);
+        } else {
+            out.transmit(connection, parts);
+        }
+    }
+
+    pub(super) fn count_sent(&mut self, index: u16, parts: &[&[u8]]) -> ConnectionId {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         if let Some(&first) = parts.first().and_then(|part| part.first()) {
             self.counters.sent(first);
         }
         let client = self.client_mut(index);
         client.unsent += len;
-        out.transmit(client.id, parts);
+        client.id
     }
 
     /// Sends an acknowledgement, its reason where the version has room for it.
@@ -156,7 +172,13 @@ impl Broker {
         out: &mut impl Outbound,
     ) {
         let bytes = packet::ack(kind, self.client(index).version, packet_id, reason);
-        self.send(index, &[bytes.as_slice()], out);
+        let parts = &[bytes.as_slice()];
+        // Both let the other side use the packet id for another message.
+        if matches!(kind, packet::kind::PUBREL | packet::kind::PUBCOMP) {
+            self.send_state(index, parts, out);
+        } else {
+            self.send(index, parts, out);
+        }
     }
 
     /// True if a message of about `len` bytes may go to the connection now. One always may when next to nothing waits.
@@ -204,9 +226,11 @@ impl Broker {
         if let Some(table) = &client.aliases_out
             && len + 4 <= client.packet_bytes_max as usize
         {
+            // What is behind it might use the alias, and overtake it.
+            let may_set = copy.qos < packet::Qos::ExactlyOnce;
             head.alias = self
                 .aliases
-                .assign(table, client.aliases_max, content.topic);
+                .assign(table, client.aliases_max, content.topic, may_set);
             if head.alias.is_some() {
                 (first, tail, _) = head.encode(content);
             }
@@ -218,19 +242,13 @@ impl Broker {
         };
         let topic = head.topic(content).as_bytes();
         self.counters.add(Counter::Delivered);
-        self.send(
-            index,
-            &[
-                first.as_slice(),
-                topic,
-                tail.as_slice(),
-                one,
-                two,
-                three,
-                content.payload,
-            ],
-            out,
-        );
+        let (first, tail) = (first.as_slice(), tail.as_slice());
+        let parts = &[first, topic, tail, one, two, three, content.payload];
+        if copy.qos == packet::Qos::ExactlyOnce {
+            self.send_state(index, parts, out);
+        } else {
+            self.send(index, parts, out);
+        }
         true
     }
 }

@@ -55,6 +55,10 @@ pub trait Outbound {
     /// Sends one whole packet, given in pieces; some may be empty.
     fn transmit(&mut self, to: ConnectionId, parts: &[&[u8]]);
 
+    /// The same for a packet on which its client builds: it goes out once all that was persisted before it is on disk.
+    /// What is transmitted behind it may overtake it, unless it is CONNACK, SUBACK, or a PUBLISH that is sent again.
+    fn transmit_durable(&mut self, to: ConnectionId, parts: &[&[u8]]);
+
     /// Closes the socket once what was transmitted to it is written.
     fn close(&mut self, connection: ConnectionId);
 

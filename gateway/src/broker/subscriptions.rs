@@ -47,7 +47,7 @@ impl Broker {
             }
         }
         let head = packet::suback(version, subscribe.packet_id, codes.len());
-        self.send(index, &[head.as_slice(), &codes], out);
+        self.send_state(index, &[head.as_slice(), &codes], out);
         self.advance(now, session, out);
     }
 
@@ -77,7 +77,7 @@ impl Broker {
             codes.clear();
         }
         let head = packet::unsuback(version, unsubscribe.packet_id, codes.len());
-        self.send(index, &[head.as_slice(), &codes], out);
+        self.send_state(index, &[head.as_slice(), &codes], out);
     }
 
     fn subscribe(

@@ -1,21 +1,24 @@
-//! Packets of QoS 2 on their way to clients, which wait for the disk.
+//! Packets on their way to clients that wait for the disk, because their clients build on them.
 //!
-//! A client that has a PUBLISH of QoS 2 counts on its packet id until it is released. If the process died before the id is
-//! durable, the message would come again under another id, and a later message under this one would be taken for it and
-//! lost. So PUBLISH of QoS 2 and PUBREL go out with the commit that knows them, and what the same connection gets behind
-//! them stays behind them. Connections without QoS 2 never wait.
+//! A client that has a PUBLISH of QoS 2 counts on its packet id until it is released, and one that has PUBCOMP or PUBREL uses
+//! the id for another message. If the process died before that is durable, a later message would be taken for an earlier
+//! one and lost. A client that has SUBACK does not subscribe again. So these go out with the commit that knows of them.
+//!
+//! What comes behind them goes past them: the order of messages is one for each topic and QoS `[MQTT-4.6.0-5]`, and so no
+//! alert waits for the disk because its subscriber has messages of QoS 2. Three kinds are passed by nothing: CONNACK is
+//! the first packet `[MQTT-3.2.0-1]`, clients expect SUBACK before the messages, and what is sent again keeps its order over
+//! all QoS `[MQTT-4.6.0-1]`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use crate::broker::{ConnectionId, frame_len};
+use crate::broker::ConnectionId;
 
-/// First byte of PUBREL.
-const PUBREL: u8 = 0x62;
-/// Kind of PUBLISH and DISCONNECT, and the QoS bits of PUBLISH.
+/// Kinds of packets, and the bits of PUBLISH that count here.
+const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const SUBACK: u8 = 9;
 const DISCONNECT: u8 = 14;
-const QOS: u8 = 0x06;
-const EXACTLY_ONCE: u8 = 0x04;
+const DUP: u8 = 0x08;
 
 /// Whole packets by their connection. The broker counts them against `send_buffer_bytes_max` until they are written, which
 /// bounds them.
@@ -26,62 +29,92 @@ pub(super) struct Held {
 
 #[derive(Debug, Default)]
 struct Line {
-    bytes: Vec<u8>,
+    packets: VecDeque<Packet>,
     /// How many of these the commit at the disk covers.
     covered: usize,
 }
 
+#[derive(Debug)]
+struct Packet {
+    bytes: Vec<u8>,
+    /// For the disk; otherwise only for what stands before it.
+    waits: bool,
+}
+
 impl Held {
-    /// Keeps the packet if it has to wait; otherwise it may go out.
-    #[must_use]
-    pub(super) fn keep(&mut self, to: ConnectionId, parts: &[&[u8]]) -> bool {
-        let first = parts.iter().find_map(|part| part.first());
-        if !first.is_some_and(|first| must_wait(*first)) && !self.lines.contains_key(&to) {
-            return false;
-        }
+    /// Keeps the packet until a commit covers it.
+    pub(super) fn keep(&mut self, to: ConnectionId, parts: &[&[u8]]) {
         let line = self.lines.entry(to).or_default();
-        parts
-            .iter()
-            .for_each(|part| line.bytes.extend_from_slice(part));
-        true
+        line.push(parts, true);
     }
 
-    /// The connection closes: what waits comes again when its client does. Returns the broker's last word.
+    /// Keeps the packet if it may not go past what is kept already; otherwise it may go out.
+    #[must_use]
+    pub(super) fn keep_behind(&mut self, to: ConnectionId, parts: &[&[u8]]) -> bool {
+        let Some(line) = self.lines.get_mut(&to) else {
+            return false;
+        };
+        let is_barred = line.packets.iter().any(Packet::bars);
+        if is_barred {
+            line.push(parts, false);
+        }
+        is_barred
+    }
+
+    /// The connection closes: what waits comes again when its client does. Returns the broker's last word, if that is kept
+    /// and the client may hear it.
     pub(super) fn close(&mut self, connection: ConnectionId) -> Option<Vec<u8>> {
-        let line = self.lines.remove(&connection)?;
-        let last = packets(&line.bytes).last()?;
-        (last[0] >> 4 == DISCONNECT).then(|| last.to_vec())
+        let mut line = self.lines.remove(&connection)?;
+        let is_greeted = line.packets.front()?.kind() != CONNACK; // [MQTT-3.14.0-1]
+        let last = line.packets.pop_back()?;
+        (is_greeted && last.kind() == DISCONNECT).then_some(last.bytes)
     }
 
     /// A commit goes to the disk: all that is kept now waits for it.
     pub(super) fn cover(&mut self) {
         for line in self.lines.values_mut() {
-            line.covered = line.bytes.len();
+            line.covered = line.packets.len();
         }
     }
 
-    /// Sends what the finished commit covers.
+    /// Sends what the finished commit covers, and what waited only for that.
     pub(super) fn release_covered(&mut self, mut send: impl FnMut(ConnectionId, &[u8])) {
         self.lines.retain(|to, line| {
-            packets(&line.bytes[..line.covered]).for_each(|packet| send(*to, packet));
-            line.bytes.drain(..line.covered);
+            let covered = line.packets.drain(..line.covered);
+            covered.for_each(|packet| send(*to, &packet.bytes));
             line.covered = 0;
-            !line.bytes.is_empty()
+            let mut is_barred = false;
+            line.packets.retain(|packet| {
+                is_barred |= packet.bars();
+                let stays = is_barred || packet.waits;
+                if !stays {
+                    send(*to, &packet.bytes);
+                }
+                stays
+            });
+            !line.packets.is_empty()
         });
     }
 }
 
-const fn must_wait(first: u8) -> bool {
-    first == PUBREL || (first >> 4 == PUBLISH && first & QOS == EXACTLY_ONCE)
+impl Line {
+    fn push(&mut self, parts: &[&[u8]], waits: bool) {
+        let bytes = parts.concat();
+        self.packets.push_back(Packet { bytes, waits });
+    }
 }
 
-fn packets(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    core::iter::from_fn(move || {
-        let len = frame_len(bytes, usize::MAX).ok().flatten()?;
-        let (packet, rest) = bytes.split_at_checked(len)?;
-        bytes = rest;
-        Some(packet)
-    })
+impl Packet {
+    fn kind(&self) -> u8 {
+        self.bytes.first().map_or(0, |first| first >> 4)
+    }
+
+    /// Whether nothing goes past it.
+    fn bars(&self) -> bool {
+        let is_again = self.bytes.first().is_some_and(|first| first & DUP != 0);
+        let kind = self.kind();
+        self.waits && (kind == CONNACK || kind == SUBACK || (kind == PUBLISH && is_again))
+    }
 }
 
 #[cfg(test)]
@@ -97,43 +130,73 @@ mod tests {
         generation: 1,
     };
     const QOS_2: &[u8] = b"\x34\x05\x00\x01t\x00\x01";
+    const AGAIN: &[u8] = b"\x3c\x05\x00\x01t\x00\x01";
     const QOS_1: &[u8] = b"\x32\x05\x00\x01t\x00\x02";
     const RELEASE: &[u8] = b"\x62\x02\x00\x01";
+    const HELLO: &[u8] = b"\x20\x02\x00\x00";
+    const GRANTED: &[u8] = b"\x90\x03\x00\x01\x01";
     const GOODBYE: &[u8] = b"\xe0\x01\x8b";
 
     fn released(held: &mut Held) -> Vec<(ConnectionId, Vec<u8>)> {
         let mut sent = Vec::new();
         held.release_covered(|to, packet| sent.push((to, packet.to_vec())));
+        sent.sort_by_key(|(to, _)| to.index);
         sent
     }
 
-    #[test]
-    fn only_qos_2_waits_and_what_is_behind_it() {
-        let mut held = Held::default();
-        assert!(!held.keep(ONE, &[QOS_1]));
-        assert!(held.keep(ONE, &[&QOS_2[..3], &QOS_2[3..]]));
-        assert!(held.keep(ONE, &[QOS_1]));
-        assert!(held.keep(TWO, &[RELEASE]));
-        assert_eq!(released(&mut held), [], "no commit has begun");
-        held.cover();
-        assert!(held.keep(TWO, &[QOS_1]));
-        let mut sent = released(&mut held);
-        sent.sort_by_key(|(to, _)| to.index);
-        let expected = [(ONE, QOS_2), (ONE, QOS_1), (TWO, RELEASE)];
-        assert_eq!(sent, expected.map(|(to, packet)| (to, packet.to_vec())));
-        assert!(!held.keep(ONE, &[QOS_1]), "nothing is before it any more");
-        assert!(held.keep(TWO, &[QOS_1]), "one packet still is");
+    #[track_caller]
+    fn check(held: &mut Held, expected: &[(ConnectionId, &[u8])]) {
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(to, packet)| (*to, packet.to_vec()))
+            .collect();
+        assert_eq!(released(held), expected);
     }
 
     #[test]
-    fn a_connection_that_closes_hears_the_last_word_only() {
+    fn what_is_kept_waits_in_its_order_and_the_rest_goes_past_it() {
+        let mut held = Held::default();
+        assert!(!held.keep_behind(ONE, &[QOS_1]));
+        held.keep(ONE, &[&QOS_2[..3], &QOS_2[3..]]);
+        held.keep(ONE, &[RELEASE]);
+        held.keep(TWO, &[RELEASE]);
+        assert!(!held.keep_behind(ONE, &[QOS_1]));
+        check(&mut held, &[]);
+        held.cover();
+        held.keep(TWO, &[QOS_2]);
+        check(&mut held, &[(ONE, QOS_2), (ONE, RELEASE), (TWO, RELEASE)]);
+        held.cover();
+        check(&mut held, &[(TWO, QOS_2)]);
+    }
+
+    #[test]
+    fn nothing_goes_past_a_greeting_a_grant_and_what_is_sent_again() {
+        for bar in [HELLO, GRANTED, AGAIN] {
+            let mut held = Held::default();
+            held.keep(ONE, &[bar]);
+            held.cover();
+            assert!(held.keep_behind(ONE, &[QOS_1]) && !held.keep_behind(TWO, &[QOS_1]));
+            held.keep(ONE, &[RELEASE]);
+            check(&mut held, &[(ONE, bar), (ONE, QOS_1)]);
+            assert!(!held.keep_behind(ONE, &[QOS_1]), "the bar is gone");
+            held.cover();
+            check(&mut held, &[(ONE, RELEASE)]);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_closes_hears_the_last_word_only_and_none_before_the_first() {
         let mut held = Held::default();
         assert_eq!(held.close(ONE), None);
-        assert!(held.keep(ONE, &[QOS_2]) && held.keep(ONE, &[GOODBYE]));
+        held.keep(ONE, &[AGAIN]);
+        assert!(held.keep_behind(ONE, &[GOODBYE]));
         assert_eq!(held.close(ONE).as_deref(), Some(GOODBYE));
-        assert!(held.keep(ONE, &[QOS_2]));
+        held.keep(ONE, &[QOS_2]);
+        assert_eq!(held.close(ONE), None);
+        held.keep(ONE, &[HELLO]);
+        assert!(held.keep_behind(ONE, &[GOODBYE]));
         assert_eq!(held.close(ONE), None);
         held.cover();
-        assert_eq!(released(&mut held), []);
+        check(&mut held, &[]);
     }
 }

@@ -99,9 +99,13 @@ pub(super) struct Port<'a, P> {
 
 impl<P: Perform> Outbound for Port<'_, P> {
     fn transmit(&mut self, to: ConnectionId, parts: &[&[u8]]) {
-        if !self.held.keep(to, parts) {
+        if !self.held.keep_behind(to, parts) {
             self.out.perform(Action::Transmit { to, parts });
         }
+    }
+
+    fn transmit_durable(&mut self, to: ConnectionId, parts: &[&[u8]]) {
+        self.held.keep(to, parts);
     }
 
     fn close(&mut self, connection: ConnectionId) {

@@ -76,6 +76,10 @@ impl Outbound for Tape {
         );
     }
 
+    fn transmit_durable(&mut self, to: ConnectionId, parts: &[&[u8]]) {
+        self.transmit(to, parts);
+    }
+
     fn close(&mut self, connection: ConnectionId) {
         assert!(self.open.remove(&connection), "closed twice");
     }

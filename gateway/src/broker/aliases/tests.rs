@@ -32,11 +32,13 @@ fn tables_are_lent_empty_and_come_back() {
 fn topics_are_assigned_until_the_client_takes_no_more() {
     let mut tables = AliasTables::new(1, 4);
     let table = tables.lend().expect("one is free");
-    assert_eq!(tables.assign(&table, 2, "a"), Some((1, false)));
-    assert_eq!(tables.assign(&table, 2, "a"), Some((1, true)));
-    assert_eq!(tables.assign(&table, 2, "b"), Some((2, false)));
-    assert_eq!(tables.assign(&table, 2, "c"), None);
-    assert_eq!(tables.assign(&table, 2, "b"), Some((2, true)));
+    assert_eq!(tables.assign(&table, 2, "a", true), Some((1, false)));
+    assert_eq!(tables.assign(&table, 2, "a", true), Some((1, true)));
+    assert_eq!(tables.assign(&table, 2, "b", true), Some((2, false)));
+    assert_eq!(tables.assign(&table, 2, "c", true), None);
+    assert_eq!(tables.assign(&table, 3, "c", false), None);
+    assert_eq!(tables.assign(&table, 3, "b", false), Some((2, true)));
+    assert_eq!(tables.assign(&table, 2, "b", true), Some((2, true)));
 }
 
 #[test]

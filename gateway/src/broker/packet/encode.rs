@@ -75,8 +75,11 @@ pub(in super::super) struct Connack<'a> {
     pub(in super::super) assigned_client_id: Option<&'a str>,
 }
 
+/// Room for an accepting CONNACK.
+pub(in super::super) const CONNACK_BYTES: usize = 96;
+
 /// An accepting CONNACK.
-pub(in super::super) fn connack(version: Version, connack: &Connack<'_>) -> Bytes<96> {
+pub(in super::super) fn connack(version: Version, connack: &Connack<'_>) -> Bytes<CONNACK_BYTES> {
     let mut properties = Bytes::<80>::new();
     if version == Version::V5 {
         if let Some(seconds) = connack.session_expiry_s {

@@ -16,8 +16,8 @@ pub use publish::Forwarded;
 
 pub(super) use connect::{Connect, decode_connect};
 pub(super) use encode::{
-    Bytes, Connack, PublishHead, ack, connack, connack_refused, disconnect, pingresp, suback,
-    unsuback,
+    Bytes, CONNACK_BYTES, Connack, PublishHead, ack, connack, connack_refused, disconnect,
+    pingresp, suback, unsuback,
 };
 pub(super) use publish::{Ack, Content, PublishSent};
 pub(super) use subscribe::{RetainHandling, Subscribe, SubscribeOptions, Unsubscribe};

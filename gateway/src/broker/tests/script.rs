@@ -90,6 +90,10 @@ impl Outbound for Tape {
             .push_back(Done::Sent(parts.concat()));
     }
 
+    fn transmit_durable(&mut self, to: ConnectionId, parts: &[&[u8]]) {
+        self.transmit(to, parts);
+    }
+
     fn close(&mut self, connection: ConnectionId) {
         self.done
             .entry(connection)
