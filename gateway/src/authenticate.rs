@@ -17,6 +17,7 @@ use crate::limits::{
 use crate::refusals::{Refusals, Refused};
 use crate::secrets;
 use crate::throttle::{Throttle, Turn};
+use crate::tokens::Tokens;
 use crate::transport::Guest;
 
 /// The answer to one client.
@@ -87,6 +88,7 @@ pub fn read_credentials(path: &Path) -> Result<Credentials, CredentialsFileError
 /// Checks clients against one credentials file.
 pub struct Authenticator {
     credentials: Credentials,
+    tokens: Tokens,
     /// What a client without a name may do, where the config lets anyone in.
     open: Option<Rights>,
     throttle: Throttle,
@@ -107,7 +109,7 @@ pub struct Attempt {
     pub guest: Guest,
     /// The name that it gave.
     pub username: Option<Box<str>>,
-    /// The password that it gave.
+    /// The password that it gave; without a name it is a token, which says whose it is.
     pub password: Box<[u8]>,
 }
 
@@ -150,6 +152,7 @@ impl Authenticator {
                 }
             })?;
         Ok(Self {
+            tokens: Tokens::of(&credentials),
             credentials,
             open,
             throttle: Throttle::default(),
@@ -242,6 +245,7 @@ impl Authenticator {
 
     /// From now on this file holds.
     pub fn replace(&mut self, credentials: Credentials) {
+        self.tokens = Tokens::of(&credentials);
         self.credentials = credentials;
     }
 
@@ -281,9 +285,15 @@ impl Authenticator {
             }
             return None;
         }
-        let Some(name) = name else {
+        let device = match name {
+            None if !attempt.password.is_empty() => self.tokens.find(&attempt.password),
+            _ => None,
+        };
+        let Some(name) = name.or(device.as_deref()) else {
             return self.let_anyone_in().or_else(|| {
-                let rights = self.credentials.anonymous()?;
+                // A token that is wrong is not nobody's.
+                let is_nobody = attempt.password.is_empty();
+                let rights = self.credentials.anonymous().filter(|_| is_nobody)?;
                 let proof = Proof::Anonymous;
                 Some(Admitted { rights, proof })
             });

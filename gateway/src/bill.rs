@@ -123,7 +123,8 @@ fn dry_run_bytes(config: &Config, machine: usize) -> usize {
 /// A connection has a buffer each way and a body; so has each post that waits for the disk.
 fn http_bytes(config: &Config) -> usize {
     let settings = config.http_settings();
-    let connection = 2 * HTTP_BUFFER_BYTES + settings.body_bytes_max + HTTP_TASK_BYTES;
+    let tls = config.http.tls().map_or(0, |_| TLS_SESSION_BYTES);
+    let connection = 2 * HTTP_BUFFER_BYTES + settings.body_bytes_max + HTTP_TASK_BYTES + tls;
     match config.http.listen {
         None => 0,
         Some(_) => settings.connections_max * connection + HTTP_POSTS_MAX * settings.body_bytes_max,

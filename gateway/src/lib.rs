@@ -39,6 +39,7 @@ pub mod http;
 pub mod authenticate;
 pub mod throttle;
 pub mod secrets;
+pub mod tokens;
 pub mod passwd;
 pub mod queue;
 pub mod demo;

@@ -85,6 +85,9 @@ pub const THROTTLE_MS_MAX: u64 = 4_000;
 /// An address that does not fail for this long is clean again, ms.
 pub const THROTTLE_FORGET_MS: u64 = 10 * 60 * 1_000;
 
+/// Keys of tokens that are looked at for one that comes without a name: `tidegate device` gives a file one.
+pub const TOKEN_KEYS_MAX: usize = 4;
+
 /// Ways in beside `broker.listen`: TLS, WebSocket, both, a Unix socket, some for each network.
 pub const LISTENERS_MAX: usize = 16;
 /// TLS and WebSocket handshakes under way, over all listeners.
@@ -135,6 +138,8 @@ pub const UPLINK_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Peers that have come through a door and wait for the loop; more wait at the door.
 pub const ARRIVALS_MAX: usize = 64;
+/// HTTP requests that wait for the loop: their bodies are on the bill with their connections, and each connection has one.
+pub const ERRANDS_MAX: usize = 64;
 /// Events that wait for the engine.
 pub const EVENTS_MAX: usize = 1024;
 /// Reports of the threads that wait: each thread works on one thing at a time, and passwords are few.

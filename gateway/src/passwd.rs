@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail, ensure};
 
 use crate::broker::auth::Credentials;
-use crate::secrets;
+use crate::secrets::{self, SecretError};
 
 /// What a new file begins with.
 const NEW_FILE: &str = "\
@@ -34,7 +34,7 @@ pub fn run(file: &Path, user: &str, role: &str, token: bool) -> anyhow::Result<E
     );
     let text = read(file)?;
     let (shown, secret) = if token {
-        let (token, secret) = secrets::new_token()?;
+        let (token, secret) = new_token(&text)?;
         (Some(token), secret)
     } else {
         (None, secrets::hash_password(&read_password()?)?)
@@ -110,10 +110,19 @@ pub fn list_devices(file: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn print_new_token(file: &Path, text: &str, device: &str, role: &str) -> anyhow::Result<ExitCode> {
-    let (token, secret) = secrets::new_token()?;
+    let (token, secret) = new_token(text)?;
     write(file, &with_user(text, device, role, &secret))?;
     println!("{token}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A token under the key of those that are in the file.
+fn new_token(text: &str) -> Result<(String, String), SecretError> {
+    let secrets = text.lines().filter_map(user).map(|[_, secret, _]| secret);
+    let beside = secrets
+        .into_iter()
+        .find(|it| secrets::token_hash(it).is_some());
+    secrets::new_token(beside)
 }
 
 const PASSWORD: &str = "password";

@@ -37,6 +37,7 @@ reasons! {
     HandshakeTimeout, "handshakes_timed_out", "Peers that did not finish TLS or WebSocket handshake in time.";
     HandshakeFailed, "handshakes_failed", "Peers that failed in the TLS handshake, such as by their certificate.";
     UpgradeRefused, "upgrades_refused", "HTTP requests that were no upgrade to MQTT over WebSocket.";
+    HttpConnectionsFull, "http_connections_full", "HTTP connections that found all of http.connections_max taken (503).";
     Credentials, "credentials_wrong", "Clients whose name or password was wrong (0x86).";
     Throttled, "attempts_throttled", "Clients refused unheard, for their address has too many failed attempts (0x9F).";
     PasswordsFull, "passwords_full", "Clients refused because too many passwords waited to be checked (0x89).";

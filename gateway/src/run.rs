@@ -42,8 +42,6 @@ pub enum Incoming {
         /// Bytes since the last time.
         bytes: usize,
     },
-    /// An HTTP request wants something.
-    Errand(Box<Errand>),
     /// The socket is gone.
     Closed {
         /// This one.
@@ -98,6 +96,8 @@ pub use dry_run::Rehearsed;
 pub struct Inputs {
     /// Peers that have come through a door.
     pub arrivals: mpsc::Receiver<Arrival>,
+    /// What HTTP requests want.
+    pub errands: mpsc::Receiver<Errand>,
     /// What the connections say.
     pub incoming: mpsc::Receiver<Incoming>,
     /// Where threads that are started later report.
@@ -194,6 +194,7 @@ impl Loop {
             Some(report) = self.inputs.reports.recv() => Next::Report(report),
             Some(incoming) = self.inputs.incoming.recv() => Next::Incoming(incoming),
             Some(arrival) = self.inputs.arrivals.recv() => Next::Arrival(arrival),
+            Some(errand) = self.inputs.errands.recv() => Next::Errand(errand),
             Some(told) = agent::told(&mut self.remote) => Next::Remote(told),
             () = until(deadline) => Next::Timeout,
             _ = self.inputs.stop.wait_for(|stop| *stop) => Next::Stop,
@@ -202,6 +203,7 @@ impl Loop {
             Next::Report(report) => self.handle_report(report)?,
             Next::Incoming(incoming) => self.handle(incoming),
             Next::Arrival(arrival) => self.open(arrival),
+            Next::Errand(errand) => self.take_errand(errand),
             Next::Remote(told) => self.tell_agent(told),
             Next::Timeout => self.tell(Event::Timeout),
             Next::Stop => return Err(Exit::Asked),
@@ -216,6 +218,9 @@ impl Loop {
             }
             if let Ok(arrival) = self.inputs.arrivals.try_recv() {
                 self.open(arrival);
+            }
+            if let Ok(errand) = self.inputs.errands.try_recv() {
+                self.take_errand(errand);
             }
         }
         self.resume_held();
@@ -242,7 +247,6 @@ impl Loop {
             Incoming::Drained { connection, bytes } => {
                 self.tell(Event::Drained { connection, bytes })
             }
-            Incoming::Errand(errand) => self.take_errand(*errand),
             Incoming::Closed { connection } => {
                 self.shell.forget(connection);
                 self.tell(Event::Closed { connection });
@@ -364,6 +368,7 @@ enum Next {
     Report(Report),
     Incoming(Incoming),
     Arrival(Arrival),
+    Errand(Errand),
     Timeout,
     Stop,
 }

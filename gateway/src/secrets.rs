@@ -22,6 +22,8 @@ pub const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$\
 const MEMORY_BLOCKS_MIN: usize = 33 * 1024;
 const SALT_BYTES: usize = 16;
 const TOKEN_BYTES: usize = 32;
+/// The hash of a token.
+pub type Hash = [u8; 32];
 
 /// The system gave no random bytes, or a library refused.
 #[derive(Debug, thiserror::Error)]
@@ -43,19 +45,26 @@ pub fn is_slow(secret: &str) -> bool {
 /// Whether `password` is the one behind `secret`. Takes as long for a wrong one as for the right one.
 #[must_use]
 pub fn verify(secret: &str, password: &[u8]) -> bool {
-    match secret
-        .strip_prefix(TOKEN_PREFIX)
-        .map(|rest| rest.split_once(':'))
-    {
-        Some(Some((salt, hash))) => match (from_hex(salt), from_hex(hash)) {
-            (Some(salt), Some(hash)) => {
-                keyed(&salt, password).is_some_and(|mac| mac.verify_slice(&hash).is_ok())
-            }
-            _ => false,
-        },
-        Some(None) => false,
+    match token_hash(secret) {
+        Some((salt, hash)) => {
+            keyed(&salt, password).is_some_and(|mac| mac.verify_slice(&hash).is_ok())
+        }
+        None if secret.starts_with(TOKEN_PREFIX) => false,
         None => verify_password(secret, password).unwrap_or(false),
     }
+}
+
+/// Key and hash of a secret that is a token's.
+#[must_use]
+pub fn token_hash(secret: &str) -> Option<(Vec<u8>, Hash)> {
+    let (salt, hash) = secret.strip_prefix(TOKEN_PREFIX)?.split_once(':')?;
+    Some((from_hex(salt)?, from_hex(hash)?.try_into().ok()?))
+}
+
+/// The hash of a token under this key.
+#[must_use]
+pub fn hash_of(salt: &[u8], token: &[u8]) -> Option<Hash> {
+    keyed(salt, token).map(|mac| mac.finalize().into_bytes().into())
 }
 
 /// `None`: the secret is none of argon2's.
@@ -91,27 +100,30 @@ pub fn hash_password(password: &[u8]) -> Result<String, SecretError> {
     Ok(hash.to_string())
 }
 
-/// A new device token, and what stands in the credentials file for it.
+/// A new device token, and what stands in the credentials file for it: hashed under the key of this secret of the same file,
+/// so that the token alone finds its device.
 ///
 /// # Errors
 /// [`SecretError`] if there is no randomness.
-pub fn new_token() -> Result<(String, String), SecretError> {
+pub fn new_token(beside: Option<&str>) -> Result<(String, String), SecretError> {
     let mut token = [0; TOKEN_BYTES];
-    let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut token).map_err(SecretError::Random)?;
-    getrandom::fill(&mut salt).map_err(SecretError::Random)?;
+    let salt = match beside.and_then(token_hash) {
+        Some((salt, _)) => salt,
+        None => {
+            let mut salt = vec![0; SALT_BYTES];
+            getrandom::fill(&mut salt).map_err(SecretError::Random)?;
+            salt
+        }
+    };
     let token = to_hex(&token);
     let secret = hash_token(&salt, token.as_bytes());
     Ok((token, secret))
 }
 
 fn hash_token(salt: &[u8], token: &[u8]) -> String {
-    let hash = keyed(salt, token).map(|mac| mac.finalize().into_bytes());
-    format!(
-        "{TOKEN_PREFIX}{}:{}",
-        to_hex(salt),
-        to_hex(hash.as_deref().unwrap_or_default())
-    )
+    let hash = hash_of(salt, token).unwrap_or_default();
+    format!("{TOKEN_PREFIX}{}:{}", to_hex(salt), to_hex(&hash))
 }
 
 fn keyed(key: &[u8], message: &[u8]) -> Option<Hmac<Sha256>> {
@@ -148,12 +160,12 @@ mod tests {
 
     #[test]
     fn a_token_is_proved_by_itself_only() {
-        let (token, secret) = new_token().expect("randomness");
+        let (token, secret) = new_token(None).expect("randomness");
         assert_eq!(token.len(), 64);
         assert!(!is_slow(&secret) && !secret.contains(&token));
         assert!(verify(&secret, token.as_bytes()));
         assert!(!verify(&secret, &token.as_bytes()[1..]));
-        let (_, other) = new_token().expect("randomness");
+        let (_, other) = new_token(None).expect("randomness");
         assert!(!verify(&other, token.as_bytes()));
     }
 

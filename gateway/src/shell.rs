@@ -153,14 +153,11 @@ impl Shell {
 
     /// Takes an errand; its sender is checked.
     pub fn take_errand(&mut self, errand: Errand) {
-        let origin = errand.origin;
+        let guest = errand.guest.clone();
         if let Some((connection, login)) = self.desk.admit(errand) {
             self.attempts.push_back(Attempt {
                 connection,
-                guest: Guest {
-                    origin,
-                    ..Guest::default()
-                },
+                guest,
                 username: login.username.map(Box::from),
                 password: login.password.into(),
             });

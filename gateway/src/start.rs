@@ -4,7 +4,6 @@ use core::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
@@ -16,15 +15,15 @@ use crate::clock::Clock;
 use crate::config::{Config, Layers};
 use crate::connection::Common;
 use crate::engine::{Engine, Restored};
-use crate::http;
+use crate::http::Errand;
 use crate::limits::{
-    ARRIVALS_MAX, EVENTS_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ORIGIN_MAX, REPORTS_MAX,
+    ARRIVALS_MAX, ERRANDS_MAX, EVENTS_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ORIGIN_MAX, REPORTS_MAX,
 };
 use crate::outputs::Outputs;
 use crate::recover::{self, RecoverError};
 use crate::refusals::Refusals;
 use crate::remote::{Remote, RemoteError, Stored};
-use crate::run::{Exit, Incoming, Inputs, Loop, Report};
+use crate::run::{Exit, Inputs, Loop, Report};
 use crate::shell::Shell;
 use crate::store::{self, Opened, Writer};
 use crate::transport::{Arrival, Doors, DoorsError, Hall, Places, Reload};
@@ -36,14 +35,6 @@ pub enum StartError {
     /// A listener cannot be opened.
     #[error(transparent)]
     Doors(#[from] DoorsError),
-    /// The address for HTTP cannot be listened on.
-    #[error("cannot listen on {address} for HTTP: {source} (`http.listen`)")]
-    ListenHttp {
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        source: std::io::Error,
-    },
     /// A file that the config names cannot be read.
     #[error("cannot read {}: {source} (`{key}`)", path.display())]
     File {
@@ -124,14 +115,13 @@ fn run_with(
         .map_err(StartError::System)?;
     LocalSet::new().block_on(&runtime, async {
         // Bound first, so that a second gateway on this box ends before it touches the store.
-        let doors = Doors::bind(&config.broker).await?;
+        let doors = Doors::bind(config).await?;
         let addresses: Vec<SocketAddr> = doors.addresses().collect();
-        let (mut parts, events) = assemble(config, doors, stop)?;
+        let mut parts = assemble(config, doors, stop)?;
         if let Some((stored, layers)) = fleet {
             let moment = parts.moment();
             parts.join(Remote::start(stored, layers, config, moment)?, config);
         }
-        start_http(config, &events).await?;
         ready(&addresses);
         Ok(parts.run(&config.plan().unwrap_or_default()).await)
     })
@@ -141,7 +131,7 @@ fn assemble(
     config: &Config,
     doors: Doors,
     stop: watch::Receiver<bool>,
-) -> Result<(Loop, mpsc::Sender<Incoming>), StartError> {
+) -> Result<Loop, StartError> {
     let clock = Clock::start();
     let (events, incoming) = mpsc::channel(EVENTS_MAX);
     let (reporter, reports) = mpsc::channel(REPORTS_MAX);
@@ -155,11 +145,12 @@ fn assemble(
         budget: Budget::default(),
         packet_bytes_max: engine_parts.packet_bytes_max,
         slow_reader_timeout_ms: config.broker.slow_reader_timeout.0,
-        events: events.clone(),
+        events,
         refusals: Arc::clone(&refusals),
     };
     let (arrivals, arriving) = mpsc::channel(ARRIVALS_MAX);
-    let hall = hall(config, &common, arrivals);
+    let (errands, asked) = mpsc::channel(ERRANDS_MAX);
+    let hall = hall(config, &common, arrivals, errands);
     let shell = Shell::new(
         config.broker.connections_max,
         common,
@@ -181,15 +172,21 @@ fn assemble(
     doors.attend(hall, reload, stop.clone())?;
     let inputs = Inputs {
         arrivals: arriving,
+        errands: asked,
         incoming,
         reporter,
         reports,
         stop,
     };
-    Ok((Loop::new(engine, shell, clock, inputs), events))
+    Ok(Loop::new(engine, shell, clock, inputs))
 }
 
-fn hall(config: &Config, common: &Common, arrivals: mpsc::Sender<Arrival>) -> Hall {
+fn hall(
+    config: &Config,
+    common: &Common,
+    arrivals: mpsc::Sender<Arrival>,
+    errands: mpsc::Sender<Errand>,
+) -> Hall {
     let connections_max = config.broker.connections_max;
     let per_address_max = config.broker.connections_per_address_max;
     Hall {
@@ -197,21 +194,9 @@ fn hall(config: &Config, common: &Common, arrivals: mpsc::Sender<Arrival>) -> Ha
         handshakes: Places::new(HANDSHAKES_MAX, HANDSHAKES_PER_ORIGIN_MAX),
         refusals: Arc::clone(&common.refusals),
         arrivals,
+        errands,
         packet_bytes_max: common.packet_bytes_max,
     }
-}
-
-async fn start_http(config: &Config, events: &mpsc::Sender<Incoming>) -> Result<(), StartError> {
-    let Some(address) = config.http.listen else {
-        return Ok(());
-    };
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::ListenHttp { address, source })?;
-    tracing::info!(%address, "HTTP listens");
-    let serving = http::server::accept(listener, config.http_settings(), events.clone());
-    tokio::task::spawn_local(serving);
-    Ok(())
 }
 
 /// What the store gives the engine.

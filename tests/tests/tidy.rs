@@ -23,6 +23,7 @@ const SHELL: &[&str] = &[
     "passwd",
     "queue",
     "secrets",
+    "tokens",
     "bill",
     "bench",
     "demo",

@@ -18,7 +18,7 @@ struct Desk {
 impl Desk {
     /// With the user `anna` and her password `right`, the device `pump` and its token, and `cert` by certificate.
     fn new() -> Self {
-        let (token, secret) = secrets::new_token().expect("randomness");
+        let (token, secret) = secrets::new_token(None).expect("randomness");
         let hash = secrets::hash_password(b"right").expect("hashed");
         let file = format!(
             "{OPERATOR}user anna {hash} operator\nuser pump {secret} operator\nuser cert certificate operator\n"
@@ -95,6 +95,25 @@ fn passwords_and_tokens_are_proved_and_nothing_else_is() {
         desk.come(6, "cert", "certificate", 0),
         Err(Refusal::Credentials),
     );
+}
+
+#[test]
+fn a_token_without_a_name_is_its_device_and_a_wrong_one_is_a_guess() {
+    let mut desk = Desk::new();
+    let file = format!("{OPERATOR}anonymous operator\n");
+    let token = desk.token.clone();
+    let come = |desk: &mut Desk, token: &str| {
+        let mut attempt = desk.attempt(1, "", token);
+        attempt.username = None;
+        desk.authenticator.check(attempt, 0)
+    };
+    check(come(&mut desk, &token), Ok("pump"));
+    check(come(&mut desk, &token[1..]), Err(Refusal::Credentials));
+    check(come(&mut desk, ""), Err(Refusal::Credentials));
+    let credentials = Credentials::parse(&file).expect("valid");
+    desk.authenticator.replace(credentials);
+    check(come(&mut desk, ""), Ok(""));
+    check(come(&mut desk, &token), Err(Refusal::Credentials));
 }
 
 #[test]

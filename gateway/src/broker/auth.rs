@@ -118,6 +118,11 @@ impl Credentials {
         ))
     }
 
+    /// Names and secrets of all users, in the order of their names.
+    pub fn users(&self) -> impl Iterator<Item = (&Arc<str>, &str)> {
+        self.users.iter().map(|user| (&user.name, &*user.secret))
+    }
+
     /// The rights of a client without a user name, if such are let in.
     pub fn anonymous(&self) -> Option<Rights> {
         let role = self.anonymous.as_ref()?;
@@ -361,9 +366,8 @@ impl Parser {
     fn find_role(&mut self, name: &str) -> Result<Arc<Role>, CredentialsProblem> {
         self.close_role();
         let found = self.roles.iter().find(|role| *role.name == *name);
-        found
-            .map(Arc::clone)
-            .ok_or_else(|| CredentialsProblem::UnknownRole(Box::from(name)))
+        let unknown = || CredentialsProblem::UnknownRole(Box::from(name));
+        found.cloned().ok_or_else(unknown)
     }
 
     fn close_role(&mut self) {

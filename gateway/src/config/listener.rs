@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Broker, Fault};
+use super::{Broker, ClientName, Fault, TlsFiles, TlsKeys};
 use crate::limits::LISTENERS_MAX;
 
 /// One `[[broker.listeners]]`.
@@ -24,6 +24,8 @@ pub struct Listener {
     pub key: Option<PathBuf>,
     /// Who signs the certificates of clients, PEM: turns their verification on.
     pub client_ca: Option<PathBuf>,
+    /// Which of those are revoked, PEM.
+    pub crl_file: Option<PathBuf>,
     /// Turns clients without a certificate away.
     #[serde(default)]
     pub require_client_certificate: bool,
@@ -57,45 +59,9 @@ pub enum Protocol {
     Websocket,
 }
 
-/// Where in a certificate the user's name stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientName {
-    /// The subject's common name.
-    #[default]
-    Cn,
-    /// The first DNS name, mail address or URI among the subject's alternative names.
-    San,
-}
-
 /// Permissions of a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode(pub u32);
-
-/// The files of a listener with TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The chain.
-    pub certificate: PathBuf,
-    /// The key.
-    pub key: PathBuf,
-    /// The authority of clients.
-    pub client_ca: Option<PathBuf>,
-    /// A client has to show a certificate.
-    pub require_client_certificate: bool,
-}
-
-impl TlsFiles {
-    /// Their paths.
-    pub fn paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        let all = [
-            Some(&self.certificate),
-            Some(&self.key),
-            self.client_ca.as_ref(),
-        ];
-        all.into_iter().flatten().cloned()
-    }
-}
 
 impl Listener {
     /// A plain listener, as `broker.listen` is one.
@@ -107,6 +73,7 @@ impl Listener {
             certificate: None,
             key: None,
             client_ca: None,
+            crl_file: None,
             require_client_certificate: false,
             client_name: ClientName::Cn,
             mode: None,
@@ -117,12 +84,18 @@ impl Listener {
     /// Its files, if it has TLS.
     #[must_use]
     pub fn tls(&self) -> Option<TlsFiles> {
-        Some(TlsFiles {
-            certificate: self.certificate.clone()?,
-            key: self.key.clone()?,
+        self.tls_keys().files()
+    }
+
+    fn tls_keys(&self) -> TlsKeys {
+        TlsKeys {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
             client_ca: self.client_ca.clone(),
+            crl_file: self.crl_file.clone(),
             require_client_certificate: self.require_client_certificate,
-        })
+            client_name: self.client_name,
+        }
     }
 
     /// Whether only this machine can reach it.
@@ -160,30 +133,7 @@ impl Broker {
                     "set `credentials = \"FILE\"` instead, or listen on 127.0.0.1",
                 ),
             );
-            check(
-                listener.certificate.is_some() == listener.key.is_some(),
-                Fault::at(
-                    key("certificate"),
-                    "TLS needs both a certificate and its key",
-                    "set `certificate` and `key`, or neither",
-                ),
-            );
-            check(
-                listener.client_ca.is_none() || listener.certificate.is_some(),
-                Fault::at(
-                    key("client_ca"),
-                    "certificates of clients come over TLS only",
-                    "set `certificate` and `key` as well",
-                ),
-            );
-            check(
-                !listener.require_client_certificate || listener.client_ca.is_some(),
-                Fault::at(
-                    key("require_client_certificate"),
-                    "no certificate could be verified",
-                    "set `client_ca` to the file of who signs them",
-                ),
-            );
+            listener.tls_keys().check(&key, check);
             listener.check_unix(&key, check);
         }
     }

@@ -23,13 +23,15 @@ pub mod load;
 mod outputs;
 pub mod plan;
 mod settings;
+mod tls;
 pub mod units;
 
 pub use fleet::Fleet;
 pub use layers::{Layers, Origin};
-pub use listener::{ClientName, Listener, Mode, Place, Protocol, TlsFiles};
+pub use listener::{Listener, Mode, Place, Protocol};
 pub use load::{ConfigError, Fault, Source};
 pub use outputs::{LampSettings, WebhookSettings};
+pub use tls::{ClientName, TlsFiles, TlsKeys};
 pub use units::{Bytes, Millis};
 
 /// The whole config.

@@ -80,7 +80,7 @@ impl Answer {
         match refusal {
             Refusal::Credentials => Self::refusal(
                 StatusCode::UNAUTHORIZED,
-                "name or password are wrong; send Basic credentials or `Bearer NAME:TOKEN`",
+                "name or password are wrong; send Basic credentials or `Bearer TOKEN`",
             ),
             Refusal::NotAuthorized => Self::forbidden(),
             Refusal::Throttled => Self::refusal(

@@ -17,7 +17,7 @@ pub use metrics::{health, metrics};
 
 use tokio::sync::oneshot;
 
-use crate::transport::Origin;
+use crate::transport::Guest;
 
 /// What a request wants of the loop.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub struct Errand {
     pub task: Task,
     /// Who asks.
     pub login: Login,
-    /// Where from, so that guesses are slowed.
-    pub origin: Option<Origin>,
+    /// From where, so that guesses are slowed, and who it is by certificate.
+    pub guest: Guest,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Answer>,
 }

@@ -83,7 +83,8 @@ pub(super) fn content(headers: &HeaderMap) -> Result<Content, Answer> {
     }
 }
 
-/// Who sends it: Basic credentials (RFC 7617), or a token as `Bearer NAME:TOKEN` (RFC 6750). Without either it is nobody.
+/// Who sends it: Basic credentials (RFC 7617), or a token as `Bearer TOKEN` (RFC 6750), with its device's name and a colon before
+/// it if its sender wants. Without either it is nobody.
 ///
 /// # Errors
 /// The answer: the header is neither.
@@ -95,26 +96,30 @@ pub(super) fn login(headers: &HeaderMap) -> Result<Login, Answer> {
         let (scheme, rest) = value.split_once(' ')?;
         let rest = rest.trim();
         match scheme.to_ascii_lowercase().as_str() {
-            "basic" => Base64::decode_vec(rest).ok(),
-            "bearer" => Some(rest.as_bytes().to_vec()),
+            "basic" => pair(&Base64::decode_vec(rest).ok()?),
+            "bearer" if rest.is_empty() => None,
+            "bearer" => pair(rest.as_bytes()).or_else(|| {
+                Some(Login {
+                    username: None,
+                    password: rest.as_bytes().to_vec(),
+                })
+            }),
             _ => None,
         }
     });
-    let split = parsed.as_deref().and_then(|pair| {
-        let at = pair.iter().position(|byte| *byte == b':')?;
-        let username = core::str::from_utf8(&pair[..at]).ok()?;
-        Some((username.to_owned(), pair[at + 1..].to_vec()))
-    });
-    match split {
-        Some((username, password)) => Ok(Login {
-            username: Some(username),
-            password,
-        }),
-        None => Err(Answer::refusal(
-            StatusCode::UNAUTHORIZED,
-            "send Basic credentials or `Bearer NAME:TOKEN`",
-        )),
-    }
+    parsed.ok_or_else(|| {
+        let reason = "send Basic credentials or `Bearer TOKEN`";
+        Answer::refusal(StatusCode::UNAUTHORIZED, reason)
+    })
+}
+
+/// Name and password with a colon between them.
+fn pair(bytes: &[u8]) -> Option<Login> {
+    let at = bytes.iter().position(|byte| *byte == b':')?;
+    Some(Login {
+        username: Some(core::str::from_utf8(&bytes[..at]).ok()?.to_owned()),
+        password: bytes[at + 1..].to_vec(),
+    })
 }
 
 /// The device that the rest of a path names, its percent-encoding undone; `None` if it names none.
@@ -178,24 +183,25 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_basic_or_a_token_with_its_name() {
-        let check = |value: &str, expected: Option<(&str, &[u8])>| {
+    fn credentials_are_basic_or_a_token_with_or_without_its_name() {
+        let check = |value: &str, expected: Option<(Option<&str>, &[u8])>| {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
             let found = login(&headers).ok();
             let found = found
                 .as_ref()
-                .map(|it| (it.username.as_deref().unwrap(), &it.password[..]));
+                .map(|it| (it.username.as_deref(), &it.password[..]));
             assert_eq!(found, expected, "{value}");
         };
-        check("Basic YW5uYTpzOmVjcmV0", Some(("anna", b"s:ecret")));
-        check("basic  OnA=", Some(("", b"p")));
-        check("Bearer pump-7:0123", Some(("pump-7", b"0123")));
+        check("Basic YW5uYTpzOmVjcmV0", Some((Some("anna"), b"s:ecret")));
+        check("basic  OnA=", Some((Some(""), b"p")));
+        check("Bearer pump-7:0123", Some((Some("pump-7"), b"0123")));
+        check("Bearer 0123", Some((None, b"0123")));
         for wrong in [
             "Basic",
             "Basic !!",
             "Basic YW5uYQ==",
-            "Bearer 0123",
+            "Bearer ",
             "Digest a:b",
             "",
             "é",

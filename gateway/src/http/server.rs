@@ -1,9 +1,11 @@
-//! Sockets and HTTP/1.1: every connection is a task, and no task takes more memory or time than its limits say.
+//! Sockets, TLS and HTTP/1.1: every connection is a task, and no task takes more memory or time than its limits say. All of
+//! them are on the thread of the doors, for handshakes and parsing have no business on the thread of the readings.
 
 use core::cell::Cell;
 use core::convert::Infallible;
 use core::time::Duration;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming as Body};
@@ -13,17 +15,20 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::request::{self, Content, Route};
 use super::{Answer, Errand, Login, Post, Task, body};
 use crate::limits::{
-    ACCEPT_PAUSE_MS, HTTP_ANSWER_TIMEOUT_MS, HTTP_BUFFER_BYTES, HTTP_HEADER_TIMEOUT_MS,
-    HTTP_HEADERS_MAX,
+    ACCEPT_PAUSE_MS, HANDSHAKE_TIMEOUT_MS, HTTP_ANSWER_TIMEOUT_MS, HTTP_BUFFER_BYTES,
+    HTTP_HEADER_TIMEOUT_MS, HTTP_HEADERS_MAX, TLS_OUTBOUND_BYTES_MAX,
 };
-use crate::run::Incoming;
-use crate::transport::Origin;
+use crate::refusals::{Refusals, Refused};
+use crate::transport::{Guest, Hall, Identity, Places};
 
 /// What the server has to know.
 #[derive(Clone, Debug)]
@@ -37,37 +42,13 @@ pub struct Settings {
 }
 
 /// The front of the server, shared by its connections.
-struct Front {
+pub struct Front {
     settings: Settings,
-    events: mpsc::Sender<Incoming>,
+    identity: Option<Rc<Identity>>,
+    handshakes: Places,
+    refusals: Arc<Refusals>,
+    errands: mpsc::Sender<Errand>,
     connections: Cell<usize>,
-}
-
-/// Takes connections for good. One that has no place is told to come again.
-pub async fn accept(listener: TcpListener, settings: Settings, events: mpsc::Sender<Incoming>) {
-    let front = Rc::new(Front {
-        settings,
-        events,
-        connections: Cell::new(0),
-    });
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) if front.connections.get() < front.settings.connections_max => {
-                tokio::task::spawn_local(serve(stream, Place::take(&front)));
-            }
-            Ok((stream, peer)) => {
-                tracing::debug!(%peer, "refused: all http.connections_max places are taken");
-                // A socket that takes no hundred bytes at once gets none.
-                let _ = stream.try_write(
-                    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                );
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an HTTP connection");
-                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-            }
-        }
-    }
 }
 
 /// One of the places for connections; it is free again when this is dropped.
@@ -86,14 +67,103 @@ impl Drop for Place {
     }
 }
 
-async fn serve(stream: TcpStream, place: Place) {
+impl Front {
+    /// A front with TLS, if it has an identity.
+    #[must_use]
+    pub fn new(settings: Settings, identity: Option<Rc<Identity>>, hall: &Hall) -> Self {
+        Self {
+            settings,
+            identity,
+            handshakes: hall.handshakes.clone(),
+            refusals: Arc::clone(&hall.refusals),
+            errands: hall.errands.clone(),
+            connections: Cell::new(0),
+        }
+    }
+
+    /// Takes connections for good. One that has no place is told to come again.
+    pub async fn accept(self, listener: TcpListener) {
+        let front = Rc::new(self);
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) if front.connections.get() < front.settings.connections_max => {
+                    let guest = Guest::from(peer.ip());
+                    tokio::task::spawn_local(serve(stream, guest, Place::take(&front)));
+                }
+                Ok((stream, _)) => front.turn_away(&stream),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an HTTP connection");
+                    tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                }
+            }
+        }
+    }
+
+    fn turn_away(&self, stream: &TcpStream) {
+        self.refusals.add(Refused::HttpConnectionsFull);
+        if self.identity.is_none() {
+            // A socket that takes no hundred bytes at once gets none.
+            let _ = stream.try_write(
+                b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            );
+        }
+    }
+
+    /// The handshake of TLS; `None`: it failed, and is counted.
+    async fn shake(
+        &self,
+        identity: &Identity,
+        stream: TcpStream,
+        guest: &mut Guest,
+    ) -> Option<TlsStream<TcpStream>> {
+        let Ok(_permit) = self.handshakes.take(guest.origin) else {
+            self.refusals.add(Refused::HandshakesFull);
+            return None;
+        };
+        let accepting = TlsAcceptor::from(identity.config()).accept_with(stream, |session| {
+            session.set_buffer_limit(Some(TLS_OUTBOUND_BYTES_MAX));
+        });
+        let patience = Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
+        match tokio::time::timeout(patience, accepting).await {
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates();
+                let own = shown.and_then(<[_]>::first);
+                guest.user = own.and_then(|certificate| identity.user(certificate));
+                Some(stream)
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the handshake failed");
+                self.refusals.add(Refused::HandshakeFailed);
+                None
+            }
+            Err(_) => {
+                self.refusals.add(Refused::HandshakeTimeout);
+                None
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, mut guest: Guest, place: Place) {
     // Answers are small and must not wait for more.
     let _ = stream.set_nodelay(true);
-    let peer = stream.peer_addr();
-    let origin = peer.ok().map(|peer| Origin::from(peer.ip()));
+    let front = &place.0;
+    let Some(identity) = &front.identity else {
+        return speak(stream, guest, front).await;
+    };
+    if let Some(stream) = front.shake(identity, stream, &mut guest).await {
+        speak(stream, guest, front).await;
+    }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    guest: Guest,
+    front: &Rc<Front>,
+) {
     let service = service_fn(|request| {
-        let front = Rc::clone(&place.0);
-        async move { Ok::<_, Infallible>(front.respond(request, origin).await) }
+        let (front, guest) = (Rc::clone(front), guest.clone());
+        async move { Ok::<_, Infallible>(front.respond(request, guest).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -108,14 +178,10 @@ async fn serve(stream: TcpStream, place: Place) {
 }
 
 impl Front {
-    async fn respond(
-        &self,
-        request: Request<Body>,
-        origin: Option<Origin>,
-    ) -> Response<Full<Bytes>> {
+    async fn respond(&self, request: Request<Body>, guest: Guest) -> Response<Full<Bytes>> {
         let is_post = request.method() == Method::POST;
         let answer = self
-            .answer(request, origin)
+            .answer(request, guest)
             .await
             .unwrap_or_else(|answer| answer);
         let status = answer.status;
@@ -128,11 +194,7 @@ impl Front {
         response
     }
 
-    async fn answer(
-        &self,
-        request: Request<Body>,
-        origin: Option<Origin>,
-    ) -> Result<Answer, Answer> {
+    async fn answer(&self, request: Request<Body>, guest: Guest) -> Result<Answer, Answer> {
         let route = request::route(request.method(), request.uri().path())?;
         let login = match route {
             Route::Health => Login::default(),
@@ -143,7 +205,7 @@ impl Front {
             Route::Metrics => Task::Metrics,
             Route::Telemetry(device) => Task::Post(self.read_post(&device, request).await?),
         };
-        self.ask(task, login, origin).await
+        self.ask(task, login, guest).await
     }
 
     async fn read_post(&self, device: &str, request: Request<Body>) -> Result<Post, Answer> {
@@ -160,21 +222,16 @@ impl Front {
     }
 
     /// Asks the loop, and waits for its answer.
-    async fn ask(
-        &self,
-        task: Task,
-        login: Login,
-        origin: Option<Origin>,
-    ) -> Result<Answer, Answer> {
+    async fn ask(&self, task: Task, login: Login, guest: Guest) -> Result<Answer, Answer> {
         let (reply, answer) = oneshot::channel();
         let errand = Errand {
             task,
             login,
-            origin,
+            guest,
             reply,
         };
         let asked = async {
-            let sent = self.events.send(Incoming::Errand(Box::new(errand))).await;
+            let sent = self.errands.send(errand).await;
             sent.ok()?;
             answer.await.ok()
         };

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use x509_cert::Certificate;
 use x509_cert::der::asn1::{PrintableStringRef, TeletexStringRef, Utf8StringRef};
@@ -49,6 +49,14 @@ pub enum CertificateError {
         /// What is wrong.
         source: rustls::Error,
     },
+    /// The list of revoked certificates is none.
+    #[error("{} is no list of revoked certificates: {reason}", path.display())]
+    Revoked {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The authority is none.
     #[error("{} cannot vouch for clients: {reason}", path.display())]
     Authority {
@@ -73,7 +81,7 @@ pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, CertificateErr
     })?;
     let verifier = match &files.client_ca {
         None => WebPkiClientVerifier::no_client_auth(),
-        Some(path) => client_verifier(path, files.require_client_certificate)?,
+        Some(authority) => verifier(files, authority)?,
     };
     server_config(verifier, chain, key).map_err(|source| CertificateError::Pair {
         path: files.certificate.clone(),
@@ -102,20 +110,43 @@ pub(crate) fn server_config(
     Ok(Arc::new(config))
 }
 
-fn client_verifier(
+/// Who may come in by a certificate. A list of revoked ones that is out of date holds on: a box that was offline for a month
+/// has to let its devices in.
+fn verifier(
+    files: &TlsFiles,
     path: &Path,
-    is_required: bool,
 ) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
-    let verifier = if is_required {
-        verifier
-    } else {
-        verifier.allow_unauthenticated()
+    let mut verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
+    if let Some(path) = &files.crl_file {
+        verifier = verifier.with_crls(revoked(path)?);
+    }
+    if !files.require_client_certificate {
+        verifier = verifier.allow_unauthenticated();
+    }
+    verifier.build().map_err(|error| match &files.crl_file {
+        Some(path) if matches!(error, VerifierBuilderError::InvalidCrl(_)) => {
+            let (path, reason) = (path.clone(), error.to_string());
+            CertificateError::Revoked { path, reason }
+        }
+        _ => authority(path, &error.to_string()),
+    })
+}
+
+fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, CertificateError> {
+    let fail = |source| CertificateError::Pem {
+        path: path.to_owned(),
+        what: "list of revoked certificates",
+        source,
     };
-    verifier
-        .build()
-        .map_err(|error| authority(path, &error.to_string()))
+    let lists = CertificateRevocationListDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(fail)?;
+    if lists.is_empty() {
+        return Err(fail(pem::Error::NoItemsFound));
+    }
+    Ok(lists)
 }
 
 /// The user that a client's certificate names; `None` if it names none in that place.

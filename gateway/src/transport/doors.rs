@@ -2,8 +2,7 @@
 //!
 //! Handshakes cost milliseconds of arithmetic each, so they have no business on the thread of the readings.
 
-use core::cell::RefCell;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::fs;
 use std::io;
@@ -14,18 +13,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
-use super::certificate::{self, CertificateError};
-use super::fingerprint::Watched;
-use super::places::{Origin, Places};
+use super::certificate::CertificateError;
+use super::identity::Identity;
+use super::places::Places;
 use super::reload::{self, Reload};
 use super::socket::Socket;
 use super::{Arrival, Guest, greet};
-use crate::config::{Broker, Listener, Mode, Place, Protocol};
+use crate::config::{Config, Listener, Mode, Place, Protocol};
+use crate::http::{self, Errand};
 use crate::limits::ACCEPT_PAUSE_MS;
 use crate::refusals::{Refusals, Refused};
 
@@ -36,12 +35,12 @@ const MODE: Mode = Mode(0o660);
 #[derive(Debug, thiserror::Error)]
 pub enum DoorsError {
     /// The address cannot be listened on.
-    #[error(
-        "cannot listen on {address}: {source}; is another broker running there? (`broker.listen`)"
-    )]
+    #[error("cannot listen on {address}: {source}; does another program listen there? (`{key}`)")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The key of the config.
+        key: &'static str,
         /// The system's reason.
         source: io::Error,
     },
@@ -54,7 +53,7 @@ pub enum DoorsError {
         source: io::Error,
     },
     /// The TLS files of a listener are of no use.
-    #[error("{0} (`broker.listeners`)")]
+    #[error("{0} (`broker.listeners` or `http`)")]
     Certificate(#[from] CertificateError),
     /// The system gives no thread or no runtime.
     #[error("the system refuses: {0}")]
@@ -65,13 +64,21 @@ pub enum DoorsError {
 #[derive(Debug)]
 pub struct Doors {
     doors: Vec<Unattended>,
+    http: Option<UnattendedHttp>,
 }
 
 #[derive(Debug)]
 struct Unattended {
     way: Listener,
     listener: Bound,
-    tls: Option<(Arc<ServerConfig>, Watched)>,
+    identity: Option<Identity>,
+}
+
+#[derive(Debug)]
+struct UnattendedHttp {
+    listener: std::net::TcpListener,
+    identity: Option<Identity>,
+    settings: http::server::Settings,
 }
 
 #[derive(Debug)]
@@ -89,8 +96,10 @@ pub struct Hall {
     pub handshakes: Places,
     /// Whom nobody let in.
     pub refusals: Arc<Refusals>,
-    /// The way to the loop.
+    /// The way to the loop, for connections.
     pub arrivals: mpsc::Sender<Arrival>,
+    /// And for what HTTP requests want.
+    pub errands: mpsc::Sender<Errand>,
     /// Largest MQTT packet.
     pub packet_bytes_max: usize,
 }
@@ -98,13 +107,7 @@ pub struct Hall {
 /// One listener at work.
 pub(super) struct Door {
     pub(super) way: Listener,
-    pub(super) tls: Option<Tls>,
-}
-
-/// What a listener's TLS is made of, and made of anew.
-pub(super) struct Tls {
-    pub(super) config: RefCell<Arc<ServerConfig>>,
-    pub(super) watched: RefCell<Watched>,
+    pub(super) identity: Option<Rc<Identity>>,
 }
 
 impl Doors {
@@ -112,23 +115,29 @@ impl Doors {
     ///
     /// # Errors
     /// [`DoorsError`]
-    pub async fn bind(broker: &Broker) -> Result<Self, DoorsError> {
+    pub async fn bind(config: &Config) -> Result<Self, DoorsError> {
         let mut doors = Vec::new();
-        for way in broker.ways_in() {
-            let tls = match way.tls() {
-                None => None,
-                Some(files) => {
-                    let watched = Watched::new(files.paths());
-                    Some((certificate::load(&files)?, watched))
-                }
-            };
+        for way in config.broker.ways_in() {
+            let identity = way.tls().map(Identity::load).transpose()?;
             let listener = match &way.listen {
-                Place::Tcp(address) => Bound::Tcp(bind_tcp(*address).await?),
+                Place::Tcp(address) => Bound::Tcp(bind_tcp(*address, "broker.listen").await?),
                 Place::Unix(path) => Bound::Unix(bind_unix(path, way.mode.unwrap_or(MODE))?),
             };
-            doors.push(Unattended { way, listener, tls });
+            doors.push(Unattended {
+                way,
+                listener,
+                identity,
+            });
         }
-        Ok(Self { doors })
+        let http = match config.http.listen {
+            None => None,
+            Some(address) => Some(UnattendedHttp {
+                identity: config.http.tls().map(Identity::load).transpose()?,
+                listener: bind_tcp(address, "http.listen").await?,
+                settings: config.http_settings(),
+            }),
+        };
+        Ok(Self { doors, http })
     }
 
     /// The addresses, in the order of the config; those of Unix sockets are left out.
@@ -161,41 +170,52 @@ impl Doors {
         Ok(())
     }
 
+    /// No more is let in once `stop` says so; requests under way have their answers until the loop is gone.
     async fn run(
         self,
         hall: Hall,
         reload: Reload,
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let arrivals = hall.arrivals.clone();
-        let mut doors = Vec::new();
-        for Unattended { way, listener, tls } in self.doors {
-            let tls = tls.map(|(config, watched)| Tls {
-                config: RefCell::new(config),
-                watched: RefCell::new(watched),
-            });
-            let door = Rc::new(Door { way, tls });
-            doors.push(Rc::clone(&door));
+        let mut identities = Vec::new();
+        let mut share = |identity: Option<Identity>| {
+            let identity = identity.map(Rc::new);
+            identities.extend(identity.clone());
+            identity
+        };
+        let mut attendants = JoinSet::new();
+        for door in self.doors {
             let attendant = Attendant {
-                door,
+                door: Rc::new(Door {
+                    way: door.way,
+                    identity: share(door.identity),
+                }),
                 hall: hall.clone(),
             };
-            match listener {
+            match door.listener {
                 Bound::Tcp(listener) => {
                     let listener = TcpListener::from_std(listener)?;
-                    tokio::task::spawn_local(attendant.attend_tcp(listener));
+                    attendants.spawn_local(attendant.attend_tcp(listener));
                 }
                 Bound::Unix(listener) => {
                     let listener = UnixListener::from_std(listener)?;
-                    tokio::task::spawn_local(attendant.attend_unix(listener));
+                    attendants.spawn_local(attendant.attend_unix(listener));
                 }
             }
         }
-        tokio::task::spawn_local(reload::keep_current(doors, reload));
+        if let Some(http) = self.http {
+            let listener = TcpListener::from_std(http.listener)?;
+            let identity = share(http.identity);
+            let front = http::server::Front::new(http.settings, identity, &hall);
+            attendants.spawn_local(front.accept(listener));
+        }
+        tokio::task::spawn_local(reload::keep_current(identities, reload));
         tokio::select! {
-            () = arrivals.closed() => {}
+            () = hall.arrivals.closed() => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
+        attendants.abort_all();
+        hall.arrivals.closed().await;
         Ok(())
     }
 }
@@ -217,7 +237,7 @@ impl Attendant {
                         tracing::debug!(%error, "gone before it was let in");
                         continue;
                     }
-                    let guest = guest(address.ip());
+                    let guest = Guest::from(address.ip());
                     self.receive(Socket::Tcp(stream), guest).await;
                 }
                 Err(error) => pause(&error).await,
@@ -246,7 +266,7 @@ impl Attendant {
     /// A peer at the door. Who needs no handshake and has a place goes straight through.
     async fn receive(&self, socket: Socket, guest: Guest) {
         let place = self.hall.places.take(guest.origin);
-        let plain = self.door.tls.is_none() && self.door.way.protocol == Protocol::Mqtt;
+        let plain = self.door.identity.is_none() && self.door.way.protocol == Protocol::Mqtt;
         let place = match place {
             Ok(ticket) if plain => {
                 let stream = super::wire::Wire::Plain(socket).into();
@@ -266,25 +286,24 @@ impl Attendant {
     }
 }
 
-fn guest(address: IpAddr) -> Guest {
-    Guest {
-        origin: Some(Origin::from(address)),
-        loopback: address.to_canonical().is_loopback(),
-        user: None,
-    }
-}
-
 /// Where the system has no more sockets a spin would take the time from those who are connected.
 async fn pause(error: &io::Error) {
     tracing::warn!(%error, "cannot accept a connection");
     tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
 }
 
-async fn bind_tcp(address: SocketAddr) -> Result<std::net::TcpListener, DoorsError> {
+async fn bind_tcp(
+    address: SocketAddr,
+    key: &'static str,
+) -> Result<std::net::TcpListener, DoorsError> {
     let bound = TcpListener::bind(address).await;
     bound
         .and_then(TcpListener::into_std)
-        .map_err(|source| DoorsError::Listen { address, source })
+        .map_err(|source| DoorsError::Listen {
+            address,
+            key,
+            source,
+        })
 }
 
 /// A socket left by a gateway that was killed is removed; one that somebody listens on, or another file, is not.

@@ -2,12 +2,10 @@
 
 use core::time::Duration;
 use std::io;
-use std::sync::Arc;
 
 use tokio::io::Interest;
 use tokio::time::timeout;
 
-use super::certificate;
 use super::doors::{Door, Hall};
 use super::places::{NoPlace, Ticket};
 use super::socket::Socket;
@@ -85,13 +83,12 @@ async fn shake(
     socket: Socket,
     guest: &mut Guest,
 ) -> io::Result<Option<Stream>> {
-    let wire = match &door.tls {
+    let wire = match &door.identity {
         None => Wire::Plain(socket),
-        Some(files) => {
-            let config = Arc::clone(&files.config.borrow());
-            let tls = shake_tls(Tls::new(socket, config)?).await?;
+        Some(identity) => {
+            let tls = shake_tls(Tls::new(socket, identity.config())?).await?;
             if let Some(certificate) = tls.peer_certificate() {
-                guest.user = certificate::user(certificate, door.way.client_name);
+                guest.user = identity.user(certificate);
             }
             Wire::Tls(Box::new(tls))
         }

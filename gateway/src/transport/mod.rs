@@ -1,7 +1,7 @@
 //! How bytes of MQTT come in: TCP, TLS, WebSocket, Unix sockets; who may have a place, and what is reloaded.
 //!
 //! Reading order: `stream` (what a connection reads and writes) over `websocket`, `wire`, `tls`, `socket`; `certificate`
-//! (from files to TLS, from certificates to users); `doors` (the thread that accepts, shakes hands and turns away) with
+//! (from files to TLS, from certificates to users) with `identity`; `doors` (the thread that accepts, shakes hands and turns away) with
 //! `places`, `greet`; `reload` with `fingerprint`.
 
 mod stream;
@@ -10,17 +10,20 @@ mod wire;
 mod tls;
 mod socket;
 mod certificate;
+mod identity;
 mod doors;
 mod greet;
 mod places;
 mod reload;
 mod fingerprint;
 
+use core::net::IpAddr;
 use std::sync::Arc;
 
 pub use certificate::CertificateError;
 pub(crate) use certificate::server_config;
 pub use doors::{Doors, DoorsError, Hall};
+pub use identity::Identity;
 pub use places::{NoPlace, Origin, Places, Ticket};
 pub use reload::Reload;
 pub use stream::Stream;
@@ -34,6 +37,16 @@ pub struct Guest {
     pub loopback: bool,
     /// Which user it is, as its certificate or the system says.
     pub user: Option<Arc<str>>,
+}
+
+impl From<IpAddr> for Guest {
+    fn from(address: IpAddr) -> Self {
+        Self {
+            origin: Some(Origin::from(address)),
+            loopback: address.to_canonical().is_loopback(),
+            user: None,
+        }
+    }
 }
 
 /// A peer that has come through a door.

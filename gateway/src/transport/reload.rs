@@ -9,9 +9,8 @@ use std::rc::Rc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::certificate;
-use super::doors::Door;
 use super::fingerprint::Watched;
+use super::identity::Identity;
 use crate::authenticate::read_credentials;
 use crate::limits::RELOAD_INTERVAL_MS;
 use crate::run::Report;
@@ -57,20 +56,20 @@ impl Reload {
 }
 
 /// Looks after the files as long as the doors are open.
-pub(super) async fn keep_current(doors: Vec<Rc<Door>>, mut reload: Reload) {
+pub(super) async fn keep_current(identities: Vec<Rc<Identity>>, mut reload: Reload) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => return tracing::error!(%error, "files are not reloaded"),
     };
-    let mut faults: Vec<Option<String>> = vec![None; doors.len() + 1];
+    let mut faults: Vec<Option<String>> = vec![None; identities.len() + 1];
     loop {
         let asked = tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(RELOAD_INTERVAL_MS)) => false,
             _ = hangup.recv() => true,
         };
-        let mut found: Vec<_> = doors
+        let mut found: Vec<_> = identities
             .iter()
-            .map(|door| reload_certificate(door, asked))
+            .map(|identity| identity.reload(asked))
             .collect();
         found.push(reload.reload_credentials(asked).await);
         let mut told = false;
@@ -88,20 +87,5 @@ pub(super) async fn keep_current(doors: Vec<Rc<Door>>, mut reload: Reload) {
             // The loop is gone only when the process ends.
             let _ = reload.reporter.send(Report::Reloaded { fault }).await;
         }
-    }
-}
-
-fn reload_certificate(door: &Door, asked: bool) -> Option<Result<(), String>> {
-    let (tls, files) = (door.tls.as_ref()?, door.way.tls()?);
-    if !tls.watched.borrow_mut().changed() && !asked {
-        return None;
-    }
-    match certificate::load(&files) {
-        Ok(config) => {
-            tracing::info!(file = %files.certificate.display(), "certificate reloaded");
-            tls.config.replace(config);
-            Some(Ok(()))
-        }
-        Err(error) => Some(Err(error.to_string())),
     }
 }

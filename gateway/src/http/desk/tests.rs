@@ -1,4 +1,5 @@
 use super::*;
+use crate::transport::Guest;
 
 /// A desk with one post on it whose sender is known, and where its answer goes.
 struct Bench {
@@ -22,7 +23,7 @@ fn admit(desk: &mut Desk, task: Task) -> (Option<ConnectionId>, oneshot::Receive
     let admitted = desk.admit(Errand {
         task,
         login,
-        origin: None,
+        guest: Guest::default(),
         reply,
     });
     (admitted.map(|(connection, _)| connection), answer)
