@@ -88,6 +88,11 @@ pub const THROTTLE_FORGET_MS: u64 = 10 * 60 * 1_000;
 /// Keys of tokens that are looked at for one that comes without a name: `tidegate device` gives a file one.
 pub const TOKEN_KEYS_MAX: usize = 4;
 
+/// Largest `broker.connections_max`: ten thousand clients that all come at once, and room for those that look after them. Ids of
+/// places have 16 bits, and the posts of HTTP have theirs behind these.
+pub const CONNECTIONS_MAX: u16 = 12_000;
+const _: () = assert!(CONNECTIONS_MAX as usize + HTTP_POSTS_MAX < u16::MAX as usize);
+
 /// Ways in beside `broker.listen`: TLS, WebSocket, both, a Unix socket, some for each network.
 pub const LISTENERS_MAX: usize = 16;
 /// TLS and WebSocket handshakes under way, over all listeners.

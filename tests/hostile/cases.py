@@ -8,7 +8,7 @@ that looks for itself.
 import struct
 from typing import Callable, NamedTuple, Optional, Union
 
-from raw import PINGRESP, PUBCOMP, PUBREL, V5, V311, Raw, Will, connect_packet, packet, properties, text, varint
+from raw import ANSWER_S_MAX, PINGRESP, PUBCOMP, PUBREL, V5, V311, Raw, Will, connect_packet, packet, properties, text, varint
 
 CLOSED = "closed"
 Answer = Union[int, str, None, Callable[[Raw], object]]
@@ -187,7 +187,8 @@ GENTLE = [
 
 def answer(client: Raw) -> object:
     """What the broker says before it closes: the reason of CONNACK or DISCONNECT, or that it says nothing."""
-    got = client.frame()
+    # Half a packet is an answer that comes with the connect time-out.
+    got = client.frame(2 * ANSWER_S_MAX)
     if got is None:
         return CLOSED
     if got.kind == 2:

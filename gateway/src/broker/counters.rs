@@ -63,6 +63,35 @@ counters! {
     UnknownPacketId, "packet_ids_unknown", "Acknowledgements from clients for ids that are not in flight.";
 }
 
+impl Counter {
+    /// Those that tell of a limit or a right by which something was refused.
+    pub const REFUSALS: &'static [Self] = &[
+        Self::ConnectTimedOut,
+        Self::KeepAliveExpired,
+        Self::Malformed,
+        Self::ProtocolError,
+        Self::Oversize,
+        Self::HeldBack,
+        Self::ForeignClientId,
+        Self::SessionsFull,
+        Self::UserFull,
+        Self::PublishDenied,
+        Self::TopicInvalid,
+        Self::AliasInvalid,
+        Self::ReceiveMaximumExceeded,
+        Self::SubscribeDenied,
+        Self::ReceiveDenied,
+        Self::FilterInvalid,
+        Self::SubscriptionsFull,
+        Self::RetainedFull,
+        Self::DroppedSendBuffer,
+        Self::DroppedQueue,
+        Self::DroppedStore,
+        Self::DroppedTooLarge,
+        Self::WillDropped,
+    ];
+}
+
 /// The counts, and the packets by kind in both directions.
 #[derive(Clone, Debug)]
 pub struct Counters {

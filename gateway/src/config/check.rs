@@ -1,7 +1,7 @@
 //! What a config must hold beside its form: each fault with the key, the reason and the remedy.
 
 use super::{Config, Fault};
-use crate::limits::MAPPINGS_MAX;
+use crate::limits::{CONNECTIONS_MAX, MAPPINGS_MAX};
 use crate::mapping::Mapping;
 
 impl Config {
@@ -116,11 +116,11 @@ impl Config {
             ),
         );
         check(
-            (1..=10_000).contains(&broker.connections_max),
+            (1..=CONNECTIONS_MAX).contains(&broker.connections_max),
             Fault::at(
                 "broker.connections_max",
                 "out of range",
-                "choose 1 to 10000",
+                format!("choose 1 to {CONNECTIONS_MAX}"),
             ),
         );
         for (key, most) in [

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use pipeline::Now;
 
@@ -71,7 +71,8 @@ pub struct Status {
     pub pipeline: pipeline::Counters,
     /// Which life of the store.
     pub epoch: Option<u64>,
-    /// Whom the gateway turned away, by reason.
+    /// Whom and what the gateway refused, by reason.
+    #[serde(serialize_with = "serialize_happened")]
     pub refused: BTreeMap<&'static str, u64>,
     /// What is wrong with a file that could not be reloaded: the old one holds until it is mended.
     pub reload_fault: Option<String>,
@@ -121,23 +122,21 @@ impl Engine {
         self.fault = fault;
     }
 
-    /// By the doors, and by the broker: those reasons that happened.
+    /// By the doors, by HTTP and by the broker.
     fn refused(&self) -> BTreeMap<&'static str, u64> {
         let broker = self.broker.counters();
-        let of_broker = [
-            Counter::ConnectTimedOut,
-            Counter::UserFull,
-            Counter::SessionsFull,
-            Counter::ForeignClientId,
-            Counter::PublishDenied,
-            Counter::SubscribeDenied,
-            Counter::ReceiveDenied,
-        ];
+        let of_broker = Counter::REFUSALS.iter();
         of_broker
-            .into_iter()
-            .map(|counter| (counter.name(), broker.count(counter)))
-            .filter(|(_, count)| *count > 0)
+            .map(|&counter| (counter.name(), broker.count(counter)))
             .chain(self.refusals.iter())
             .collect()
     }
+}
+
+/// Reasons that never happened are left out.
+fn serialize_happened<S: Serializer>(
+    refused: &BTreeMap<&'static str, u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(refused.iter().filter(|(_, count)| **count > 0))
 }

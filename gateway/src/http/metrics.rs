@@ -47,6 +47,15 @@ pub fn metrics(gateway: &str, status: &Status) -> String {
             line(&format!("pipeline_{name}_total"), "counter", "", value);
         }
     }
+    for (at, (reason, count)) in status.refused.iter().enumerate() {
+        let kind = if at == 0 { "counter" } else { "" };
+        line(
+            "refused_total",
+            kind,
+            &format!(",reason=\"{reason}\""),
+            count,
+        );
+    }
     line("sensors", "gauge", "", &status.sensors.0);
     line("sensors_max", "gauge", "", &status.sensors.1);
     line("acks_pending", "gauge", "", &status.acks_pending);

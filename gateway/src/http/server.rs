@@ -185,6 +185,12 @@ impl Front {
             .await
             .unwrap_or_else(|answer| answer);
         let status = answer.status;
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => self.refusals.add(Refused::HttpBodyTooLarge),
+            StatusCode::REQUEST_TIMEOUT => self.refusals.add(Refused::HttpBodySlow),
+            StatusCode::TOO_MANY_REQUESTS => self.refusals.add(Refused::HttpBusy),
+            _ => {}
+        }
         let mut response = answer.into_response();
         if status == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = if is_post { "GET" } else { "POST" };

@@ -1,0 +1,236 @@
+"""Each limit: what meets it is refused, and the refusal is counted by its reason, for all to see at GET /metrics."""
+
+import socket
+import time
+from pathlib import Path
+from typing import Callable, Iterable, NamedTuple
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from gateway import Gateway, free_port
+from raw import DISCONNECT, PUBACK, V5, Raw, connect_packet, packet, text
+
+BROKER = """connections_max = 60
+connections_per_address_max = 50
+connections_per_user_max = 30
+sessions_max = 40
+packet_bytes_max = "16KiB"
+connect_timeout = "500ms"
+slow_reader_timeout = "500ms"
+"""
+HTTP = """
+[http]
+listen = "127.0.0.1:{port}"
+connections_max = 4
+body_bytes_max = "1KiB"
+"""
+# Long enough for a case, and gone before it fills the table of sessions.
+LASTS = {0x11: 2}
+WAIT_S_MAX = 10
+
+
+class Site(NamedTuple):
+    mqtt: int
+    http: int
+
+    def connected(self, name: str, **options) -> Raw:
+        client = Raw(self.mqtt, V5, options.pop("source", ""))
+        client.connect(name, **options)
+        return client
+
+    def refused(self, reason: str) -> int:
+        with urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=WAIT_S_MAX) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(int(line.split()[-1]) for line in lines if f'reason="{reason}"' in line)
+
+    def post(self, body: bytes) -> int:
+        try:
+            return urlopen(f"http://127.0.0.1:{self.http}/v1/telemetry/d", body, WAIT_S_MAX).status
+        except HTTPError as error:
+            return error.code
+
+
+def check_reason(client: Raw, reason: int):
+    got = client.wait(DISCONNECT)
+    assert got is not None and got.body[0] == reason, got
+
+
+def connections(site: Site):
+    open_and_drop(Raw(site.mqtt, source=f"127.4.0.{number // 40 + 1}") for number in range(61))
+
+
+def connections_of_an_address(site: Site):
+    open_and_drop(Raw(site.mqtt) for _ in range(51))
+
+
+def open_and_drop(clients: Iterable[Raw]):
+    for client in list(clients):
+        client.drop()
+
+
+def connections_of_a_user(site: Site):
+    """Whoever has no name is one user."""
+    clients = [Raw(site.mqtt, V5) for _ in range(31)]
+    reasons = [client.connect(f"user-{number}").reason for number, client in enumerate(clients)]
+    open_and_drop(clients)
+    assert reasons == [0] * 30 + [0x97], reasons
+
+
+def sessions(site: Site):
+    reasons = []
+    for number in range(41):
+        with Raw(site.mqtt, V5) as client:
+            reasons.append(client.connect(f"lasting-{number}", listed=LASTS).reason)
+    assert reasons[-1] == 0x97, reasons
+    time.sleep(2.5)
+
+
+def connect_time(site: Site):
+    with Raw(site.mqtt) as client:
+        assert client.frame() is None
+
+
+def packet_bytes(site: Site):
+    with site.connected("large") as client:
+        client.send(b"\x30\xff\xff\x03")
+        check_reason(client, 0x95)
+
+
+def topic_levels(site: Site):
+    with site.connected("deep") as client:
+        client.send(client.publish_packet("/" * 65, b""))
+        check_reason(client, 0x90)
+
+
+def topic_aliases(site: Site):
+    with site.connected("aliases") as client:
+        client.send(client.publish_packet("t", b"", listed={0x23: 60_000}))
+        check_reason(client, 0x94)
+
+
+def subscriptions(site: Site):
+    with site.connected("many") as client:
+        codes = client.subscribe(*((f"many/{number}", 0) for number in range(257)))
+        assert codes == [0] * 256 + [0x97], codes[-2:]
+
+
+def filter_bytes(site: Site):
+    with site.connected("long") as client:
+        assert client.subscribe(("x" * 1025, 0)) == [0x8F]
+
+
+def retained(site: Site):
+    """Of which there is room for 4 MiB."""
+    with site.connected("keeper") as client:
+        reasons = {client.publish(f"kept/{number}", bytes(15_000), 1, True) for number in range(300)}
+        assert 0x97 in reasons, reasons
+        for number in range(300):
+            client.publish(f"kept/{number}", b"", 1, True)
+
+
+def queued(site: Site):
+    """A session keeps 1000 messages."""
+    with site.connected("away", listed=LASTS) as client:
+        client.subscribe(("queue", 1))
+    with site.connected("talker") as client:
+        for _ in range(11):
+            client.send(b"".join(client.publish_packet("queue", b"", 1) for _ in range(100)))
+            for _ in range(100):
+                client.wait(PUBACK)
+
+
+def in_flight(site: Site):
+    with site.connected("eager") as client:
+        client.send(b"".join(client.publish_packet("sensors/d/t", b"1", 1) for _ in range(1_000)))
+        check_reason(client, 0x93)
+
+
+def receive_size(site: Site):
+    with site.connected("small", listed={0x27: 100}) as small, site.connected("talker") as client:
+        small.subscribe(("large", 0))
+        client.publish("large", bytes(200), 1)
+
+
+def send_buffer(site: Site):
+    """Of a client that takes nothing, at QoS 0."""
+    flood(site, 0)
+
+
+def slow_reader(site: Site):
+    flood(site, 1.5)
+
+
+def flood(site: Site, seconds: float):
+    with socket.create_connection(("127.0.0.1", site.mqtt)) as stuck, site.connected("flood") as client:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        stuck.sendall(connect_packet("stuck") + packet(0x82, b"\x00\x01", text("stuck") + b"\x00"))
+        time.sleep(0.2)
+        for _ in range(600):
+            client.publish("stuck", bytes(15_000), 1)
+        time.sleep(seconds)
+
+
+def keep_alive(site: Site):
+    with site.connected("silent", keep_alive=1) as client:
+        check_reason(client, 0x8D)
+
+
+def bodies(site: Site):
+    assert site.post(bytes(2_000)) == 413
+
+
+def http_connections(site: Site):
+    peers = [socket.create_connection(("127.0.0.1", site.http)) for _ in range(6)]
+    time.sleep(0.2)
+    for peer in peers:
+        peer.close()
+    time.sleep(0.2)
+
+
+class Limit(NamedTuple):
+    name: str
+    meet: Callable[[Site], None]
+    reason: str
+
+
+LIMITS = [
+    Limit("connections_max", connections, "connections_full"),
+    Limit("connections_per_address_max", connections_of_an_address, "address_full"),
+    Limit("connections_per_user_max", connections_of_a_user, "user_full"),
+    Limit("sessions_max", sessions, "sessions_full"),
+    Limit("connect_timeout", connect_time, "connects_timed_out"),
+    Limit("keep-alive", keep_alive, "keep_alives_expired"),
+    Limit("packet_bytes_max", packet_bytes, "packets_oversize"),
+    Limit("levels of a topic", topic_levels, "topics_invalid"),
+    Limit("topic aliases", topic_aliases, "topic_aliases_invalid"),
+    Limit("bytes of a filter", filter_bytes, "filters_invalid"),
+    Limit("subscriptions of a session", subscriptions, "subscriptions_full"),
+    Limit("retained bytes", retained, "retained_full"),
+    Limit("messages queued for a session", queued, "dropped_queue_full"),
+    Limit("messages in flight from a client", in_flight, "receive_maximum_exceeded"),
+    Limit("packet size of a client", receive_size, "dropped_too_large"),
+    Limit("bytes that wait for a client", send_buffer, "dropped_send_buffer_full"),
+    Limit("slow_reader_timeout", slow_reader, "slow_readers"),
+    Limit("http.body_bytes_max", bodies, "http_bodies_too_large"),
+    Limit("http.connections_max", http_connections, "http_connections_full"),
+]
+
+
+def check_limits(table, folder: Path):
+    http = free_port()
+    gateway = Gateway(folder, "limits", "", HTTP.format(port=http))
+    gateway.config.write_text(gateway.config.read_text().replace("[store]", BROKER + "\n[store]"))
+    gateway.start()
+    site = Site(gateway.port, http)
+    for limit in LIMITS:
+        before = site.refused(limit.reason)
+        try:
+            limit.meet(site)
+            problem = ""
+        except (AssertionError, OSError) as error:
+            problem = repr(error)
+        until = time.monotonic() + WAIT_S_MAX
+        while (counted := site.refused(limit.reason) - before) == 0 and time.monotonic() < until:
+            time.sleep(0.05)
+        table.check(f"{limit.name}: counted as {limit.reason}", counted > 0 and not problem, problem or counted)
+    table.equal("the gateway stops in order", gateway.stop(), 0)
