@@ -202,7 +202,7 @@ def doubles(fleet: Fleet):
 def java(fleet: Fleet):
     """The decoder in plain Java against the one in Python, over the golden batches."""
     golden = HERE.parents[1] / "gateway/wire/golden"
-    files = [str(golden / f"{name}-v1.bin") for name in ("telemetry", "telemetry-noisy")]
+    files = [str(golden / f"{name}-v1.bin") for name in ("telemetry", "telemetry-noisy", "telemetry-unit")]
     program = HERE.parent / "consumers/flink/TidegateBatch.java"
     command = ["java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", program, *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

@@ -4,9 +4,10 @@ use wire::{AlertState, Content, Flags, Quality, Reasons, Row, SensorId, SensorNa
 use super::*;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wire/golden");
-const MESSAGES: [&str; 6] = [
+const MESSAGES: [&str; 7] = [
     "telemetry",
     "telemetry-noisy",
+    "telemetry-unit",
     "aggregates",
     "aggregates-sketch",
     "alert",

@@ -1,6 +1,7 @@
 //! Columns of numbers: scaled to whole numbers where that loses nothing, as differences to the one before or to a level.
 
 use crate::bytes::{Cursor, Full, Malformed, Writer, bits, mean};
+use core::iter::once;
 
 /// The powers of ten by which a column may be scaled: up to nine decimals.
 const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -10,6 +11,12 @@ const PLAIN: u8 = 0xFF;
 
 /// Added to the scale if the numbers stand around a level.
 const LEVEL: u8 = 0x10;
+
+/// Added to the scale if the numbers are multiples of a unit, which follows.
+const UNIT: u8 = 0x20;
+
+/// A unit that saves less than these is not worth a second look.
+const UNIT_BITS_MIN: u64 = 16;
 
 /// Above it a double doesn't hold every whole number.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -30,22 +37,80 @@ pub(crate) fn write_numbers(
     };
     // `scale_of` has seen that every number fits.
     let whole = numbers.map(|number| scaled(number, scale).unwrap_or_default());
-    let level = mean(whole.clone());
-    let around = whole.clone().map(|whole| whole - level);
-    let pairs = core::iter::once(0).chain(whole.clone()).zip(whole);
-    let steps = pairs.map(|(before, whole)| whole - before);
-    if bits(core::iter::once(level).chain(around.clone())) < bits(steps.clone()) {
-        writer.byte(scale | LEVEL)?;
+    match unit_of(whole.clone()) {
+        1 => write_whole(writer, scale, None, whole),
+        unit => {
+            let multiples = whole.map(|whole| whole / unit);
+            write_whole(writer, scale | UNIT, Some(unit), multiples)
+        }
+    }
+}
+
+/// Writes whole numbers by their steps or around a level, whichever is the shorter.
+fn write_whole(
+    writer: &mut Writer<'_>,
+    scale: u8,
+    unit: Option<i64>,
+    whole: impl Iterator<Item = i64> + Clone,
+) -> Result<(), Full> {
+    let (level, around, steps) = shapes(whole);
+    let has_level = bits(once(level).chain(around.clone())) < bits(steps.clone());
+    writer.byte(scale | if has_level { LEVEL } else { 0 })?;
+    if let Some(unit) = unit {
+        writer.unsigned(unit.unsigned_abs())?;
+    }
+    if has_level {
         writer.signed(level)?;
         around
             .into_iter()
             .try_for_each(|number| writer.signed(number))
     } else {
-        writer.byte(scale)?;
         steps
             .into_iter()
             .try_for_each(|number| writer.signed(number))
     }
+}
+
+/// The level of whole numbers, what they are around it, and their steps.
+fn shapes(
+    whole: impl Iterator<Item = i64> + Clone,
+) -> (
+    i64,
+    impl Iterator<Item = i64> + Clone,
+    impl Iterator<Item = i64> + Clone,
+) {
+    let level = mean(whole.clone());
+    let around = whole.clone().map(move |whole| whole - level);
+    let pairs = once(0).chain(whole.clone()).zip(whole);
+    (level, around, pairs.map(|(before, whole)| whole - before))
+}
+
+/// The unit of which all numbers are multiples, as those of a converter are; 1 if none saves as much as it takes to look.
+fn unit_of(whole: impl Iterator<Item = i64> + Clone) -> i64 {
+    let mut unit = 0;
+    for whole in whole.clone() {
+        unit = greatest_divisor(unit, whole);
+        if unit == 1 {
+            return 1;
+        }
+    }
+    let bits_of = |unit: i64| {
+        let (level, around, steps) = shapes(whole.clone().map(|whole| whole / unit));
+        bits(once(level).chain(around)).min(bits(steps))
+    };
+    if unit > 1 && bits_of(unit) + bits(once(unit)) + UNIT_BITS_MIN < bits_of(1) {
+        unit
+    } else {
+        1
+    }
+}
+
+/// Euclid's algorithm; 0 is divided by all.
+const fn greatest_divisor(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a.abs()
 }
 
 /// A larger scale fits wherever a smaller one does, as long as the whole number stays exact: so one pass finds it, and one
@@ -91,9 +156,9 @@ pub(crate) enum Numbers {
     /// Floats as they are.
     Plain,
     /// Differences of whole numbers to the one before.
-    Steps { before: i64, power: f64 },
+    Steps { before: i64, unit: i64, power: f64 },
     /// Differences of whole numbers to a level.
-    Around { level: i64, power: f64 },
+    Around { level: i64, unit: i64, power: f64 },
 }
 
 impl Numbers {
@@ -103,12 +168,17 @@ impl Numbers {
         }
         match self {
             Self::Unread | Self::Plain => cursor.float(),
-            Self::Steps { before, power } => {
+            Self::Steps {
+                before,
+                unit,
+                power,
+            } => {
                 *before = before.wrapping_add(cursor.signed()?);
-                Ok(unscaled(*before, *power))
+                Ok(unscaled(before.wrapping_mul(*unit), *power))
             }
-            Self::Around { level, power } => {
-                Ok(unscaled(level.wrapping_add(cursor.signed()?), *power))
+            Self::Around { level, unit, power } => {
+                let whole = level.wrapping_add(cursor.signed()?);
+                Ok(unscaled(whole.wrapping_mul(*unit), *power))
             }
         }
     }
@@ -119,13 +189,22 @@ impl Numbers {
             return Ok(Self::Plain);
         }
         let power = *POWERS
-            .get(usize::from(scale & !LEVEL))
+            .get(usize::from(scale & !(LEVEL | UNIT)))
             .ok_or(Malformed::Part("scale"))?;
+        let unit = match scale & UNIT {
+            0 => 1,
+            _ => cursor.unsigned()?.cast_signed(),
+        };
         Ok(if scale & LEVEL == 0 {
-            Self::Steps { before: 0, power }
+            Self::Steps {
+                before: 0,
+                unit,
+                power,
+            }
         } else {
             Self::Around {
                 level: cursor.signed()?,
+                unit,
                 power,
             }
         })
@@ -171,6 +250,19 @@ mod tests {
     }
 
     #[test]
+    fn multiples_of_a_unit_take_a_byte_each() {
+        let sixteenths: Vec<f64> = (0..60)
+            .map(|n: i64| (320 + n * n * 7919 % 100) as f64 / 16.0)
+            .collect();
+        assert_eq!(check_numbers(&sixteenths), 1 + 2 + 2 + 60);
+        assert_eq!(
+            check_numbers(&[500.0; 60]),
+            1 + 2 + 59,
+            "a constant has no need of it"
+        );
+    }
+
+    #[test]
     fn numbers_that_are_no_decimals_come_back_as_they_are() {
         for odd in [
             -0.0,
@@ -200,6 +292,12 @@ mod tests {
         #[test]
         fn any_numbers_come_back(bits in proptest::collection::vec(any::<u64>(), 0..32)) {
             check_numbers(&bits.into_iter().map(f64::from_bits).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn any_multiples_come_back(whole in proptest::collection::vec(-999_999_i64..999_999, 0..32), unit in 1_i64..99_999, scale in 0..6) {
+            let numbers: Vec<f64> = whole.iter().map(|w| std::format!("{}e-{scale}", w * unit).parse().unwrap()).collect();
+            check_numbers(&numbers);
         }
 
         #[test]

@@ -113,6 +113,27 @@ fn noisy_rows() -> Vec<Row> {
         .collect()
 }
 
+/// A thermometer that measures in sixteenths of a degree: a unit of 625, around a level and by steps.
+fn sixteenths_rows() -> Vec<Row> {
+    let around = [0, 31, -31, 30, -30, 32, -32, 5];
+    let drifting = [0, 2, 3, 5, 8, 9, 11, 14];
+    let rows = |sensor: u16, sixteenths: [i32; 8]| {
+        (0..8).map(move |n| {
+            let value = f64::from(336 + sixteenths[n]) / 16.0;
+            let content = Content::AsSent(value);
+            row(
+                sensor,
+                n as i64 * 1000 - 8_000,
+                4,
+                content,
+                Quality::Good,
+                Reasons::NONE,
+            )
+        })
+    };
+    rows(0, around).chain(rows(1, drifting)).collect()
+}
+
 fn stats() -> Stats {
     let mut stats = Stats::of(AT - 60_000, 20.0);
     stats.push(AT - 30_000, 21.0, 60_000);
@@ -209,6 +230,13 @@ fn written(name_of_message: &str) -> Vec<u8> {
     let bytes = match name_of_message {
         "telemetry" => write_batch("edge-7", Timestamp(AT), &rows(), name, &mut buffer),
         "telemetry-noisy" => write_batch("edge-7", Timestamp(AT), &noisy_rows(), name, &mut buffer),
+        "telemetry-unit" => write_batch(
+            "edge-7",
+            Timestamp(AT),
+            &sixteenths_rows(),
+            name,
+            &mut buffer,
+        ),
         "aggregates" => write_summaries("edge-7", Timestamp(AT), &summaries(), name, &mut buffer),
         "aggregates-sketch" => {
             write_summaries("edge-7", Timestamp(AT), &[session()], name, &mut buffer)
@@ -220,9 +248,10 @@ fn written(name_of_message: &str) -> Vec<u8> {
     bytes.unwrap().to_vec()
 }
 
-const MESSAGES: [&str; 7] = [
+const MESSAGES: [&str; 8] = [
     "telemetry",
     "telemetry-noisy",
+    "telemetry-unit",
     "aggregates",
     "aggregates-sketch",
     "alert",
@@ -274,7 +303,11 @@ fn version_1_is_written_as_ever() {
 
 #[test]
 fn version_1_is_read_as_ever() {
-    for (message, rows) in [("telemetry", rows()), ("telemetry-noisy", noisy_rows())] {
+    for (message, rows) in [
+        ("telemetry", rows()),
+        ("telemetry-noisy", noisy_rows()),
+        ("telemetry-unit", sixteenths_rows()),
+    ] {
         let read: Vec<Row> = BatchReader::new(&golden(message))
             .unwrap()
             .map(|item| item.unwrap().1)

@@ -21,6 +21,7 @@ public final class TidegateBatch {
     private static final String[] QUALITIES = {"good", "uncertain", "bad", "bad"};
     private static final int PLAIN = 0xFF;
     private static final int LEVEL = 0x10;
+    private static final int UNIT = 0x20;
 
     /** These are not the bytes of a message, or they were changed on their way. */
     public static final class Malformed extends RuntimeException {
@@ -197,6 +198,7 @@ public final class TidegateBatch {
         private final Cursor column;
         private int scale = -1;
         private boolean hasLevel;
+        private long unit = 1;
         private long whole;
 
         Numbers(Cursor column) {
@@ -214,17 +216,18 @@ public final class TidegateBatch {
             if (!hasLevel) {
                 whole = found;
             }
-            return (double) found / Math.pow(10, scale);
+            return (double) (found * unit) / Math.pow(10, scale);
         }
 
         private void open(int first) {
             scale = first;
             if (first != PLAIN) {
                 hasLevel = (first & LEVEL) != 0;
-                scale = first & ~LEVEL;
+                scale = first & ~(LEVEL | UNIT);
                 if (scale > 9) {
                     throw new Malformed("scale " + scale);
                 }
+                unit = (first & UNIT) != 0 ? column.unsigned() : 1;
                 whole = hasLevel ? column.signed() : 0;
             }
         }

@@ -259,6 +259,7 @@ class Numbers:
         self.column = column
         self.scale = None
         self.has_level = False
+        self.unit = 1
         self.whole = 0
 
     def read(self) -> float:
@@ -270,13 +271,14 @@ class Numbers:
         if not self.has_level:
             self.whole = whole
         # A double divided by a double, as the writer does it; whole numbers above 2**53 never occur.
-        return float(whole) / float(10**self.scale)
+        return float(wrapped(whole * self.unit)) / float(10**self.scale)
 
     def open(self, scale: int):
         if scale != 0xFF:
-            self.has_level, scale = bool(scale & 0x10), scale & ~0x10
+            self.has_level, has_unit, scale = bool(scale & 0x10), bool(scale & 0x20), scale & ~0x30
             if scale > 9:
                 raise Malformed(f"scale {scale}")
+            self.unit = self.column.unsigned() if has_unit else 1
             self.whole = self.column.signed() if self.has_level else 0
         self.scale = scale
 

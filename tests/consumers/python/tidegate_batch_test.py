@@ -56,6 +56,15 @@ class GoldenTest(unittest.TestCase):
             rows.append(batch.Row(TEMP, time, time + lag, value, value, "good", []))
         self.check("telemetry", rows, "telemetry-noisy")
 
+    def test_telemetry_of_a_converter(self):
+        around, drifting = [0, 31, -31, 30, -30, 32, -32, 5], [0, 2, 3, 5, 8, 9, 11, 14]
+        rows = []
+        for sensor, sixteenths in ((TEMP, around), (RPM, drifting)):
+            for n, sixteenth in enumerate(sixteenths):
+                time, value = BASE - 8000 + 1000 * n, (336 + sixteenth) / 16
+                rows.append(batch.Row(sensor, time, time + 4, value, value, "good", []))
+        self.check("telemetry", rows, "telemetry-unit")
+
     def test_aggregates(self):
         start = BASE - 60_000
         stats = batch.Stats(3, 59_999, start, start + 59_999, 22.0, 14.0, 20.0, 25.0, 20.0, 25.0, 1_304_977.0)

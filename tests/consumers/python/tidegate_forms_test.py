@@ -14,6 +14,7 @@ GOLDEN = pathlib.Path(__file__).parents[3] / "gateway" / "wire" / "golden"
 MESSAGES = {
     "telemetry": "tidegate.telemetry.v1",
     "telemetry-noisy": "tidegate.telemetry.v1",
+    "telemetry-unit": "tidegate.telemetry.v1",
     "aggregates": "tidegate.aggregate.v1",
     "aggregates-sketch": "tidegate.aggregate.v1",
     "alert": "tidegate.alert.v1",
