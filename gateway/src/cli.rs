@@ -62,6 +62,10 @@ pub enum Command {
         /// The gateway.
         #[command(flatten)]
         config: ConfigFile,
+        /// Takes the journal through this config beside that of the gateway instead, and shows which values, alerts and averages
+        /// would be others; exit 1 if any. Both see one batch interval without a reading at the end.
+        #[arg(long, value_name = "NEW")]
+        diff: Option<PathBuf>,
     },
     /// Measures: the pipeline on public data, beside what is published; this box.
     Bench {
@@ -214,6 +218,15 @@ pub enum QueueCommand {
         /// One object a line, or a table.
         #[arg(long, value_enum, default_value_t = Format::Ndjson)]
         format: Format,
+    },
+    /// Gives up the batches that wait, and leaves a record of the gap; alerts stay. Says what is lost; without --yes only that.
+    Purge {
+        /// The gateway.
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Does it.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

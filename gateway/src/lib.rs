@@ -17,6 +17,7 @@ pub mod engine;
 pub mod messages;
 pub mod outbox;
 pub mod form;
+pub mod comparison;
 pub mod commit;
 pub mod forward;
 pub mod fleet;

@@ -250,6 +250,14 @@ const _: () = {
     assert!(pipeline::limits::ALERT_BYTES_MAX <= ALERT_BYTES_MAX);
 };
 
+/// Of each kind of thing that `replay --diff` compares, what one side may have told and the other not yet: the open batches of an hour at
+/// a reading a second from 50 sensors.
+pub const COMPARED_WAITING_MAX: usize = 200_000;
+/// Differences of each kind that are shown in words: a screen of them.
+pub const COMPARED_EXAMPLES_MAX: usize = 8;
+/// Deadlines of a machine that are served before one entry: a day of windows of a second. More are served before the next one.
+pub const DEADLINES_PER_ENTRY_MAX: usize = 86_400;
+
 /// Alerts that the lamp tells apart; with more at once it stays on.
 pub const LAMP_ALERTS_MAX: usize = 4096;
 /// Pause before a lamp that could not be switched is tried again, ms.

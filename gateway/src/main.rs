@@ -12,6 +12,7 @@ use gateway::cli::{
     Arguments, Bench, Command, ConfigCommand, DeviceCommand, EXIT_CONFIG, QueueCommand,
     StoreCommand,
 };
+use gateway::clock::Clock;
 use gateway::config::{Config, ConfigError, Layers};
 use gateway::fleet::slots::Stack;
 use gateway::remote::Stored;
@@ -19,6 +20,7 @@ use gateway::run::Exit;
 use gateway::{bench, controller, demo, passwd, queue, recover, start};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
+use wire::Timestamp;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -36,7 +38,10 @@ fn main() -> ExitCode {
             seconds,
             port,
         } => demo::run((!forever).then_some(seconds), port),
-        Command::Replay { config } => replay(&config.config),
+        Command::Replay { config, diff } => match diff {
+            None => replay(&config.config),
+            Some(new) => compare(&config.config, &new),
+        },
         Command::Bench { bench } => measure(&bench),
         Command::Queue { command } => look_into_queue(&command),
         Command::Store { command } => look_after_store(&command),
@@ -117,6 +122,25 @@ fn replay(path: &Path) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The journal under the config of the gateway and under a new one.
+fn compare(path: &Path, new: &Path) -> anyhow::Result<ExitCode> {
+    let (Some(now), Some(then)) = (read(path), read(new)) else {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    };
+    let plans = [&now, &then].map(|config| Box::new(config.plan().unwrap_or_default()));
+    let sizes = [now.sizes(), then.sizes()];
+    let sides = [(&*plans[0], &sizes[0]), (&*plans[1], &sizes[1])];
+    let findings = queue::compare(&now.store.dir, sides)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    queue::write_findings(&findings, &mut out)?;
+    out.flush()?;
+    Ok(if findings.is_same() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
 fn measure(bench: &Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Accuracy { data, out, plots } => {
@@ -150,7 +174,8 @@ fn measure(bench: &Bench) -> anyhow::Result<ExitCode> {
 fn look_into_queue(command: &QueueCommand) -> anyhow::Result<ExitCode> {
     let (QueueCommand::Ls(file)
     | QueueCommand::Verify(file)
-    | QueueCommand::Export { config: file, .. }) = command;
+    | QueueCommand::Export { config: file, .. }
+    | QueueCommand::Purge { config: file, .. }) = command;
     let Some(config) = read(&file.config) else {
         return Ok(ExitCode::from(EXIT_CONFIG));
     };
@@ -163,8 +188,32 @@ fn look_into_queue(command: &QueueCommand) -> anyhow::Result<ExitCode> {
             writeln!(out, "sound: {items} readings, summaries, alerts and gaps")?;
         }
         QueueCommand::Export { lane, format, .. } => queue::export(dir, *lane, *format, &mut out)?,
+        QueueCommand::Purge { yes, .. } => return purge(&config, *yes),
     }
     out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn purge(config: &Config, is_sure: bool) -> anyhow::Result<ExitCode> {
+    let dir = &config.store.dir;
+    let losses = if is_sure {
+        let plan = config.plan().unwrap_or_default();
+        let at = Timestamp(Clock::start().now().wall_ms);
+        queue::purge(dir, &config.gateway.id, &plan, &config.sizes(), at)?
+    } else {
+        queue::losses(dir)?
+    };
+    for loss in &losses {
+        println!("{loss}");
+    }
+    match (losses.is_empty(), is_sure) {
+        (true, _) => println!("no batch waits: nothing to purge"),
+        (false, true) => println!("gone; a gap record for each lane waits in their place"),
+        (false, false) => {
+            eprintln!("this would be lost, and nothing is yet: add --yes");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

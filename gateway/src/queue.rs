@@ -8,12 +8,19 @@ use std::time::UNIX_EPOCH;
 use wire::{Frame, Malformed, Timestamp};
 
 use crate::form::count_items;
+use crate::machine::StateError;
 use crate::outbox::{LANES, Lane, OutboxRow};
+use crate::recover::RecoverError;
+use crate::replay::Nonsense;
 use crate::store::{Inspected, StoreError};
 
+mod compare;
 mod export;
+mod purge;
 
+pub use compare::{compare, write_findings};
 pub use export::{Format, export};
+pub use purge::{Loss, losses, purge};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +50,18 @@ pub enum QueueError {
         /// As its bytes say.
         held: u64,
     },
-    /// Only readings have columns.
-    #[error("lane {} has no table form; use --format ndjson", name_of(*lane))]
-    NoTable {
-        /// The lane asked for.
-        lane: Lane,
-    },
+    /// The machine behind the store cannot be made.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// A plan asks for more than its config gives, or a checkpoint cannot be read.
+    #[error("{0}; raise `pipeline.sensors_max`, or ask for fewer windows")]
+    State(#[from] StateError),
+    /// The journal makes no sense.
+    #[error("{0}; `tidegate run` would move this store aside")]
+    Nonsense(#[from] Nonsense),
+    /// The thread of the store ended before it was done.
+    #[error("the store ended before all was written; look at it by `tidegate store check`")]
+    Ended,
     /// The output ended.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),

@@ -9,7 +9,7 @@ use crate::commit::{Commit, MutationRoom, SealedRow};
 use crate::engine::Restored;
 use crate::journal::{ChunkReader, Malformed, Position};
 use crate::machine::{Effects, Machine, Sizes, StateError};
-use crate::outbox::Sequences;
+use crate::outbox::{Lane, Sequences};
 
 /// What can be read of a store at the start.
 pub trait Kept {
@@ -184,7 +184,10 @@ impl<'r> Replay<'r> {
     /// What the engine goes on with.
     #[must_use]
     pub fn finish(self) -> Restored {
-        let durable = self.machine.sealed();
+        let mut durable = self.machine.sealed();
+        // A gap that a person left by `queue purge` is in no machine.
+        let gap = &mut durable[Lane::Gap.index()];
+        *gap = self.extent.last[Lane::Gap.index()].max(*gap);
         Restored {
             machine: self.machine,
             is_fresh: self.extent.checkpoints.is_empty(),

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use wire::{Alert, BatchReader, Gap, Row, SensorName, SummaryReader};
+use serde_json::Value;
+use wire::{Alert, BatchReader, Gap, SummaryReader};
 
 use super::{QueueError, bad_row};
 use crate::form::json::{AlertJson, GapJson, ReadingJson, SummaryJson};
@@ -17,7 +18,7 @@ pub enum Format {
     /// One JSON object a line.
     #[default]
     Ndjson,
-    /// Comma-separated values with a header (RFC 4180); readings only.
+    /// Comma-separated values with a header (RFC 4180).
     Csv,
 }
 
@@ -27,6 +28,43 @@ struct Line<T> {
     sequence: u64,
     #[serde(flatten)]
     item: T,
+}
+
+/// The columns of each lane's table.
+const fn columns(lane: Lane) -> &'static [&'static str] {
+    match lane {
+        Lane::Alert => &[
+            "sequence", "device", "signal", "unit", "id", "rule", "state", "severity", "at",
+            "since", "value", "limit", "why",
+        ],
+        Lane::Gap => &["sequence", "lane", "reason", "from", "to", "count", "at"],
+        Lane::Aggregate => &[
+            "sequence",
+            "device",
+            "signal",
+            "unit",
+            "kind",
+            "start",
+            "length_ms",
+            "n",
+            "mean",
+            "stddev",
+            "min",
+            "max",
+            "first",
+            "last",
+            "time_weighted_mean",
+            "ewma",
+            "uncertain",
+            "bad",
+            "revision",
+            "partial",
+        ],
+        Lane::Telemetry => &[
+            "sequence", "device", "signal", "unit", "time", "arrival", "value", "raw", "quality",
+            "reasons",
+        ],
+    }
 }
 
 /// Writes what waits in a lane, in the order of forwarding.
@@ -40,82 +78,90 @@ pub fn export(
     out: &mut impl Write,
 ) -> Result<(), QueueError> {
     if format == Format::Csv {
-        if lane != Lane::Telemetry {
-            return Err(QueueError::NoTable { lane });
-        }
-        writeln!(
-            out,
-            "sequence,device,signal,unit,time,arrival,value,raw,quality,reasons\r"
-        )?;
+        writeln!(out, "{}\r", columns(lane).join(","))?;
     }
+    let mut lines = Lines {
+        lane,
+        format,
+        sequence: 0,
+        out,
+    };
     Inspected::open(dir)?.for_each_row(|row| {
         if row.lane == lane {
-            write_row(&row, format, out)
+            lines.write_row(&row)
         } else {
             Ok(())
         }
     })
 }
 
-fn write_row(row: &OutboxRow, format: Format, out: &mut impl Write) -> Result<(), QueueError> {
-    let sound = |source| bad_row(row, source);
-    let sequence = row.sequence.0;
-    match row.lane {
-        Lane::Telemetry => {
-            for item in BatchReader::new(&row.bytes).map_err(sound)? {
-                let (name, reading) = item.map_err(sound)?;
-                match format {
-                    Format::Ndjson => write_line(sequence, ReadingJson::new(name, &reading), out)?,
-                    Format::Csv => write_csv(sequence, name, &reading, out)?,
+/// Where items go.
+struct Lines<'o, W> {
+    lane: Lane,
+    format: Format,
+    sequence: u64,
+    out: &'o mut W,
+}
+
+impl<W: Write> Lines<'_, W> {
+    fn write_row(&mut self, row: &OutboxRow) -> Result<(), QueueError> {
+        let sound = |source| bad_row(row, source);
+        self.sequence = row.sequence.0;
+        match row.lane {
+            Lane::Telemetry => {
+                for item in BatchReader::new(&row.bytes).map_err(sound)? {
+                    let (name, reading) = item.map_err(sound)?;
+                    self.write(ReadingJson::new(name, &reading))?;
                 }
+                Ok(())
             }
-            Ok(())
-        }
-        Lane::Aggregate => {
-            for item in SummaryReader::new(&row.bytes).map_err(sound)? {
-                let (name, summary) = item.map_err(sound)?;
-                write_line(sequence, SummaryJson::new(name, &summary), out)?;
+            Lane::Aggregate => {
+                for item in SummaryReader::new(&row.bytes).map_err(sound)? {
+                    let (name, summary) = item.map_err(sound)?;
+                    self.write(SummaryJson::new(name, &summary))?;
+                }
+                Ok(())
             }
-            Ok(())
+            Lane::Alert => {
+                let (gateway, alert) = Alert::read(&row.bytes).map_err(sound)?;
+                self.write(AlertJson::new(gateway, &alert))
+            }
+            Lane::Gap => {
+                let (gateway, gap) = Gap::read(&row.bytes).map_err(sound)?;
+                self.write(GapJson::new(gateway, &gap))
+            }
         }
-        Lane::Alert => {
-            let (gateway, alert) = Alert::read(&row.bytes).map_err(sound)?;
-            write_line(sequence, AlertJson::new(gateway, &alert), out)
+    }
+
+    fn write(&mut self, item: impl Serialize) -> Result<(), QueueError> {
+        let sequence = self.sequence;
+        let line = Line { sequence, item };
+        match self.format {
+            Format::Ndjson => {
+                serde_json::to_writer(&mut *self.out, &line).map_err(std::io::Error::from)?;
+                writeln!(self.out)?;
+            }
+            Format::Csv => {
+                let fields = serde_json::to_value(&line).map_err(std::io::Error::from)?;
+                let cells = columns(self.lane)
+                    .iter()
+                    .map(|column| cell(&fields[*column]));
+                writeln!(self.out, "{}\r", cells.collect::<Vec<_>>().join(","))?;
+            }
         }
-        Lane::Gap => {
-            let (gateway, gap) = Gap::read(&row.bytes).map_err(sound)?;
-            write_line(sequence, GapJson::new(gateway, &gap), out)
-        }
+        Ok(())
     }
 }
 
-fn write_line(sequence: u64, item: impl Serialize, out: &mut impl Write) -> Result<(), QueueError> {
-    serde_json::to_writer(&mut *out, &Line { sequence, item }).map_err(std::io::Error::from)?;
-    Ok(out.write_all(b"\n")?)
-}
-
-/// Names are levels of a topic that the mapping let through, so they are quoted to be sure.
-fn write_csv(
-    sequence: u64,
-    name: SensorName<'_>,
-    row: &Row,
-    out: &mut impl Write,
-) -> Result<(), QueueError> {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-    let reasons: Vec<&str> = row.flags.reasons().names().collect();
-    writeln!(
-        out,
-        "{sequence},{},{},{},{},{},{},{},{},{}\r",
-        quoted(name.device),
-        quoted(name.signal),
-        quoted(name.unit),
-        row.time.0,
-        row.arrival.0,
-        number(row.content.value()),
-        number(row.content.raw()),
-        row.flags.quality().name(),
-        reasons.join("|"),
-    )?;
-    Ok(())
+/// Texts are quoted, for a name may hold a comma (RFC 4180); several are joined by |; what is not there is empty.
+fn cell(field: &Value) -> String {
+    match field {
+        Value::Null => String::new(),
+        Value::String(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Value::Array(texts) => {
+            let texts: Vec<&str> = texts.iter().filter_map(Value::as_str).collect();
+            texts.join("|")
+        }
+        other => other.to_string(),
+    }
 }

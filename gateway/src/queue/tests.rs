@@ -104,11 +104,13 @@ fn readings_are_exported_as_objects_and_as_a_table() {
     assert_eq!(
         table.lines().nth(2),
         Some(
-            "1,\"pump, \"\"old\"\"\",\"t\",\"°C\",1764000001000,1764000001500,20.6,99,uncertain,late|spike"
+            "1,\"pump, \"\"old\"\"\",\"t\",\"°C\",1764000001000,1764000001500,20.6,99.0,\"uncertain\",late|spike"
         )
     );
-    let refused = export(dir.path(), Lane::Alert, Format::Csv, &mut Vec::new());
-    assert!(matches!(refused, Err(QueueError::NoTable { .. })));
+    for lane in Lane::ALL {
+        let table = text(|out| export(dir.path(), lane, Format::Csv, out));
+        assert!(table.starts_with("sequence,"), "{table}");
+    }
 }
 
 #[test]
@@ -164,4 +166,48 @@ fn a_folder_without_a_store_is_said_to_be_one() {
         "{refused}"
     );
     assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 0);
+}
+
+const GATEWAY: &str = "edge-1";
+
+fn purged(dir: &TempDir) -> Vec<Loss> {
+    let plan = pipeline::Plan {
+        gateway: GATEWAY.try_into().expect("short"),
+        ..pipeline::Plan::default()
+    };
+    let sizes = crate::machine::Sizes {
+        sensors: 4,
+        gates: 0,
+        thinners: 0,
+        sketched: 0,
+        panes_per_sensor: 8,
+        rows: 4,
+    };
+    purge(dir.path(), GATEWAY, &plan, &sizes, Timestamp(7)).expect("purged")
+}
+
+#[test]
+fn a_purge_says_what_is_lost_and_leaves_a_gap_in_its_place() {
+    let dir = store_with(2, &batch());
+    let loss = Loss {
+        lane: Lane::Telemetry,
+        from: 1,
+        to: 1,
+        rows: 1,
+        items: 2,
+    };
+    assert_eq!(losses(dir.path()).expect("listed"), [loss]);
+    assert_eq!(
+        loss.to_string(),
+        "telemetry: 2 readings in 1 batches, sequences 1 to 1"
+    );
+    assert_eq!(purged(&dir), [loss]);
+    assert_eq!(verify(dir.path()).expect("sound"), 1);
+    let gap = text(|out| export(dir.path(), Lane::Gap, Format::Ndjson, out));
+    assert_eq!(
+        gap,
+        "{\"sequence\":1,\"gateway\":\"edge-1\",\"at\":7,\"lane\":\"telemetry\",\"reason\":\"purged\",\"from\":1,\"to\":1,\"count\":2}\n"
+    );
+    assert_eq!(purged(&dir), [], "what is gone is not lost again");
+    assert_eq!(verify(dir.path()).expect("the gap stays"), 1);
 }

@@ -88,6 +88,36 @@ impl Inspected {
         Ok((chunks.cast_unsigned(), positions.map_err(failed())?))
     }
 
+    /// State of the machine at one of the positions that [`journal`](Self::journal) tells.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn checkpoint(&self, position: u64) -> Result<Vec<u8>, StoreError> {
+        let sql = "SELECT state FROM checkpoint WHERE position = ?1";
+        self.connection
+            .query_row(sql, [position.cast_signed()], |row| row.get(0))
+            .map_err(StoreError::sqlite(&self.path, "read a checkpoint"))
+    }
+
+    /// Shows each chunk of the journal in its order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one cannot be read, and what `show` says.
+    pub fn for_each_chunk<E: From<StoreError>>(
+        &self,
+        mut show: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = || StoreError::sqlite(&self.path, "read the journal");
+        let sql = "SELECT chunk FROM journal ORDER BY position";
+        let mut statement = self.connection.prepare(sql).map_err(failed())?;
+        let mut found = statement.query([]).map_err(failed())?;
+        while let Some(row) = found.next().map_err(failed())? {
+            let chunk: Vec<u8> = row.get(0).map_err(failed())?;
+            show(&chunk)?;
+        }
+        Ok(())
+    }
+
     /// Reads every page, and holds the trees against each other.
     ///
     /// # Errors
