@@ -161,6 +161,12 @@ pub const REHEARSAL_SLICE_BYTES: usize = 64 * 1024;
 pub const REHEARSAL_STACK_BYTES: usize = 4 * 1024 * 1024;
 /// A dry-run ends after this time with what it has seen, ms: the fleet's agent waits for it.
 pub const REHEARSAL_MS_MAX: u64 = 10_000;
+/// The gateway publishes to itself this often where it belongs to a fleet, ms.
+pub const SELF_TEST_INTERVAL_MS: u64 = 1_000;
+/// Its message must come back within this time, ms; what a slow box takes a tenth of a second for.
+pub const SELF_TEST_MS_MAX: u64 = 2_000;
+/// Largest packet that its client takes, bytes: a topic and a number.
+pub const SELF_TEST_BYTES_MAX: usize = 512;
 /// Events that the engine takes in one turn before it lets the connections write.
 pub const EVENTS_PER_TURN_MAX: usize = 128;
 

@@ -88,6 +88,7 @@ pub enum Exit {
 
 mod agent;
 mod dry_run;
+mod self_test;
 mod uplink_replies;
 
 pub use dry_run::Rehearsed;
@@ -118,6 +119,7 @@ pub struct Loop {
     remote: Option<Remote>,
     swap: Option<Box<Config>>,
     dry_run: Option<dry_run::DryRun>,
+    self_test: Option<self_test::SelfTest>,
     kafka: Option<Kafka>,
 }
 
@@ -134,6 +136,7 @@ impl Loop {
             remote: None,
             swap: None,
             dry_run: None,
+            self_test: None,
             kafka: None,
         }
     }

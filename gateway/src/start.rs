@@ -26,7 +26,7 @@ use crate::remote::{Remote, RemoteError, Stored};
 use crate::run::{Exit, Inputs, Loop, Report};
 use crate::shell::Shell;
 use crate::store::{self, Opened, Writer};
-use crate::transport::{Arrival, Doors, DoorsError, Hall, Places, Reload};
+use crate::transport::{Arrival, Doors, DoorsError, Hall, OwnDoor, Places, Reload};
 use crate::uplink::{self, Uplink};
 
 /// Why the gateway could not start.
@@ -117,10 +117,11 @@ fn run_with(
         // Bound first, so that a second gateway on this box ends before it touches the store.
         let doors = Doors::bind(config).await?;
         let addresses: Vec<SocketAddr> = doors.addresses().collect();
-        let mut parts = assemble(config, doors, stop)?;
+        let (mut parts, own_door) = assemble(config, doors, stop)?;
         if let Some((stored, layers)) = fleet {
             let moment = parts.moment();
-            parts.join(Remote::start(stored, layers, config, moment)?, config);
+            let remote = Remote::start(stored, layers, config, moment)?;
+            parts.join(remote, config, own_door);
         }
         ready(&addresses);
         Ok(parts.run(&config.plan().unwrap_or_default()).await)
@@ -131,7 +132,7 @@ fn assemble(
     config: &Config,
     doors: Doors,
     stop: watch::Receiver<bool>,
-) -> Result<Loop, StartError> {
+) -> Result<(Loop, OwnDoor), StartError> {
     let clock = Clock::start();
     let (events, incoming) = mpsc::channel(EVENTS_MAX);
     let (reporter, reports) = mpsc::channel(REPORTS_MAX);
@@ -150,7 +151,8 @@ fn assemble(
     };
     let (arrivals, arriving) = mpsc::channel(ARRIVALS_MAX);
     let (errands, asked) = mpsc::channel(ERRANDS_MAX);
-    let hall = hall(config, &common, arrivals, errands);
+    let hall = hall(config, &common, arrivals.clone(), errands);
+    let own_door = OwnDoor::new(hall.places.clone(), arrivals);
     let shell = Shell::new(
         config.broker.connections_max,
         common,
@@ -178,7 +180,7 @@ fn assemble(
         reports,
         stop,
     };
-    Ok(Loop::new(engine, shell, clock, inputs))
+    Ok((Loop::new(engine, shell, clock, inputs), own_door))
 }
 
 fn hall(

@@ -16,7 +16,7 @@ pub enum Gate {
     Intake,
     /// Commits reach the disk.
     Store,
-    /// The gateway's loop, which serves its broker, comes round in time.
+    /// The gateway's own message comes back from its own broker in time.
     SelfTest,
 }
 

@@ -293,7 +293,7 @@ impl Remote {
         self.next_look_ms = now_ms + self.look_ms;
         let health = Health {
             intake_milli: self.rate(now_ms, readings),
-            self_test: !is_late,
+            self_test: health.self_test && !is_late,
             ..health
         };
         self.tell(moment, Event::Health(health));

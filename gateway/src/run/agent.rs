@@ -1,5 +1,6 @@
 //! The loop's side of the fleet's agent: what it asks for is done between two events.
 
+use super::self_test::SelfTest;
 use super::{Event, Loop};
 use crate::clock::Moment;
 use crate::config::{Config, Kafka};
@@ -8,6 +9,7 @@ use crate::fleet::trial::Trial;
 use crate::forward::Failure;
 use crate::remote::{self, Remote, Task};
 use crate::start;
+use crate::transport::OwnDoor;
 
 /// Tasks done in one turn: a change leads to two or three.
 const TASKS_PER_TURN_MAX: usize = 8;
@@ -19,8 +21,12 @@ impl Loop {
         self.clock.now()
     }
 
-    /// From here on the agent has its say; `config` is what holds.
-    pub fn join(&mut self, remote: Option<Remote>, config: &Config) {
+    /// From here on the agent has its say; `config` is what holds. The gateway comes in by `door` to test itself.
+    pub fn join(&mut self, remote: Option<Remote>, config: &Config, door: OwnDoor) {
+        let now_ms = self.clock.now().monotonic_ms;
+        self.self_test = remote
+            .is_some()
+            .then(|| SelfTest::new(door, &config.gateway.id, now_ms));
         self.remote = remote;
         self.kafka = Some(config.kafka.clone());
     }
@@ -44,10 +50,13 @@ impl Loop {
                 remote.handle_override(moment, &verb, &by, &payload);
             }
         }
+        let self_test = self.self_test.as_mut();
+        let self_test = self_test.is_none_or(|it| it.look(moment.monotonic_ms));
         if let Some(remote) = &mut self.remote {
             let health = Health {
                 uplink: matches!(status.uplink, "connected" | "off"),
                 store: !status.disk_full,
+                self_test,
                 ..Health::default()
             };
             remote.look(moment, status.counters.readings, health);

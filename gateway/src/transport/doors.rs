@@ -255,6 +255,7 @@ impl Attendant {
                         origin: None,
                         loopback: true,
                         user: user.map(|user| Arc::from(user.as_str())),
+                        ..Guest::default()
                     };
                     self.receive(Socket::Unix(stream), guest).await;
                 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `stream` (what a connection reads and writes) over `websocket`, `wire`, `tls`, `socket`; `certificate`
 //! (from files to TLS, from certificates to users) with `identity`; `doors` (the thread that accepts, shakes hands and turns away) with
-//! `places`, `greet`; `reload` with `fingerprint`.
+//! `places`, `greet`, `own_door`; `reload` with `fingerprint`.
 
 mod stream;
 mod websocket;
@@ -14,6 +14,7 @@ mod identity;
 mod doors;
 mod greet;
 mod places;
+mod own_door;
 mod reload;
 mod fingerprint;
 
@@ -24,6 +25,7 @@ pub use certificate::CertificateError;
 pub(crate) use certificate::server_config;
 pub use doors::{Doors, DoorsError, Hall};
 pub use identity::Identity;
+pub use own_door::OwnDoor;
 pub use places::{NoPlace, Origin, Places, Ticket};
 pub use reload::Reload;
 pub use stream::Stream;
@@ -35,6 +37,8 @@ pub struct Guest {
     pub origin: Option<Origin>,
     /// On this machine.
     pub loopback: bool,
+    /// The gateway itself.
+    pub is_own: bool,
     /// Which user it is, as its certificate or the system says.
     pub user: Option<Arc<str>>,
 }
@@ -44,6 +48,7 @@ impl From<IpAddr> for Guest {
         Self {
             origin: Some(Origin::from(address)),
             loopback: address.to_canonical().is_loopback(),
+            is_own: false,
             user: None,
         }
     }

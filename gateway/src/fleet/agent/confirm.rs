@@ -14,7 +14,7 @@ pub struct Health {
     pub intake_milli: u64,
     /// Whether commits reach the disk.
     pub store: bool,
-    /// Whether the gateway's loop came round in time.
+    /// Whether the gateway's own message came back in time.
     pub self_test: bool,
 }
 
