@@ -181,6 +181,10 @@ pub const TRANSFER_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const RECORD_BYTES_MAX: usize = 1_000_000;
 /// Parts into which a batch is cut that Kafka finds too large: 256 KiB in parts of 4 KiB.
 pub const OVERSIZE_PARTS_MAX: usize = 64;
+/// Labels of a gateway: where it is, whose it is.
+pub const LABELS_MAX: usize = 8;
+/// Longest value of a label, bytes.
+pub const LABEL_BYTES_MAX: usize = 64;
 /// First pause after a failed transfer, ms.
 pub const RETRY_MS_MIN: u64 = 500;
 /// Longest pause after repeated failures, ms: a returning Kafka is found within this.

@@ -5,76 +5,29 @@
 //! so both arrive at the same state, the same rows with the same sequences, and the same alert ids.
 
 use pipeline::{
-    BatchKind, Emit, Gate, Instant, Link, Memory, Needs, Now, OpenRow, Output, Pane, PaneSketch,
-    Parts, Pipeline, Plan, Reading, Refused, Sensor, Thinner,
+    BatchKind, Emit, Instant, Now, Output, PARTNERS_MAX, Pipeline, Plan, Profile, Reading, Refused,
 };
 use wire::{Alert, SensorId, SensorName, Summary};
 
 use crate::commit::SealedRow;
 use crate::deliveries::Deliveries;
 use crate::journal::{Entry, wall_at};
-use crate::limits::{
-    ALERT_BYTES_MAX, BATCH_BYTES, DELIVERIES_MAX, DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX,
-    SUMMARIES_OPEN_MAX,
-};
+use crate::limits::{ALERT_BYTES_MAX, DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX};
 use crate::outbox::{LANES, Lane, Sequence, Sequences};
 
 mod error;
+mod memory;
 mod rehearsed;
 
 pub use error::StateError;
+pub(crate) use memory::Boxed;
+use memory::parts;
+pub use memory::{Sizes, memory_bytes};
 
 /// First byte of a saved state.
 const STATE_VERSION: u8 = 1;
 /// Bytes of a saved state before the deliveries: version, next sequence, sealed, instant, offset.
 const STATE_HEADER_BYTES: usize = 1 + 8 + 8 * LANES + 8 + 8;
-
-/// How much memory the pipeline gets at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Sensors.
-    pub sensors: usize,
-    /// Gates: sensors that may be cleaned.
-    pub gates: usize,
-    /// Thinners: sensors not all of whose rows are forwarded.
-    pub thinners: usize,
-    /// Sensors that may have sketches.
-    pub sketched: usize,
-    /// Panes of each.
-    pub panes_per_sensor: usize,
-    /// Rows of the open batch.
-    pub rows: usize,
-}
-
-impl Sizes {
-    /// These sizes, or what a pipeline's saved state needs where that is more.
-    fn covering(&self, pipeline: &[u8]) -> Result<Self, StateError> {
-        let needs = Needs::of(pipeline).map_err(StateError::Pipeline)?;
-        Ok(Self {
-            sensors: self.sensors.max(needs.sensors),
-            gates: self.gates.max(needs.gates),
-            thinners: self.thinners.max(needs.thinners),
-            sketched: self.sketched.max(needs.sketched),
-            panes_per_sensor: self.panes_per_sensor.max(needs.panes_each),
-            rows: self.rows.max(needs.rows),
-        })
-    }
-}
-
-/// The pipeline's memory is boxed, once, at start.
-pub(crate) struct Boxed;
-
-impl Memory for Boxed {
-    type Sensors = Box<[Sensor]>;
-    type Panes = Box<[Pane]>;
-    type Sketches = Box<[PaneSketch]>;
-    type Gates = Box<[Gate]>;
-    type Thinners = Box<[Thinner]>;
-    type Links = Box<[Link]>;
-    type Rows = Box<[OpenRow]>;
-    type Summaries = Box<[Summary]>;
-    type Bytes = Box<[u8]>;
-}
 
 /// What follows from an entry. Alerts come first.
 pub trait Effects {
@@ -82,6 +35,8 @@ pub trait Effects {
     fn alert(&mut self, alert: &Alert<'_>);
     /// A window was closed or revised.
     fn average(&mut self, summary: &Summary, name: SensorName<'_>, quantiles: &[f64]);
+    /// What is usual for a signal, and what the signals are called that go along with it.
+    fn profile(&mut self, _: &Profile, _: SensorName<'_>, _: [&str; PARTNERS_MAX]) {}
     /// A batch or an alert is complete and waits to be forwarded.
     fn seal(&mut self, row: &SealedRow<'_>);
 }
@@ -314,38 +269,8 @@ impl Machine {
     }
 }
 
-/// Most bytes that a machine takes, its saved state not counted.
-#[must_use]
-pub fn memory_bytes(sizes: &Sizes) -> usize {
-    let per_sensor =
-        size_of::<Sensor>() + size_of::<Link>() + sizes.panes_per_sensor * size_of::<Pane>();
-    sizes.sensors * per_sensor
-        + sizes.gates * size_of::<Gate>()
-        + sizes.thinners * size_of::<Thinner>()
-        + sizes.sketched * sizes.panes_per_sensor * size_of::<PaneSketch>()
-        + sizes.rows * size_of::<OpenRow>()
-        + SUMMARIES_OPEN_MAX * size_of::<Summary>()
-        + BATCH_BYTES
-        + size_of::<Machine>()
-        + DELIVERIES_MAX * 8
-}
-
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
-
-fn parts(sizes: &Sizes) -> Parts<Boxed> {
-    Parts {
-        sensors: (0..sizes.sensors).map(|_| Sensor::default()).collect(),
-        panes: vec![Pane::default(); sizes.sensors * sizes.panes_per_sensor].into(),
-        sketches: vec![PaneSketch::default(); sizes.sketched * sizes.panes_per_sensor].into(),
-        gates: (0..sizes.gates).map(|_| Gate::default()).collect(),
-        thinners: (0..sizes.thinners).map(|_| Thinner::default()).collect(),
-        links: vec![Link::default(); sizes.sensors].into(),
-        rows: vec![OpenRow::default(); sizes.rows].into(),
-        summaries: vec![Summary::default(); SUMMARIES_OPEN_MAX].into(),
-        bytes: vec![0; BATCH_BYTES].into(),
-    }
-}
 
 /// Numbers what the pipeline hands out, and passes it on.
 struct Sealer<'a, E> {
@@ -385,6 +310,11 @@ impl<E: Effects> Emit for Sealer<'_, E> {
                 name,
                 quantiles,
             } => self.effects.average(summary, name, quantiles),
+            Output::Profile {
+                profile,
+                name,
+                partners,
+            } => self.effects.profile(profile, name, partners),
             Output::Batch { kind, bytes, items } => {
                 let lane = match kind {
                     BatchKind::Telemetry => Lane::Telemetry,

@@ -2,6 +2,7 @@
 
 use core::fmt::Write;
 
+use pipeline::{PARTNERS_MAX, Profile};
 use serde::Serialize;
 use wire::{Alert, SensorName, Sketch, Stats, Summary, WindowKind};
 
@@ -11,6 +12,10 @@ use crate::form::json::AlertJson;
 const TOPIC_BYTES: usize = 256;
 /// Room for the longest payload, the status with all its counters at their largest.
 const PAYLOAD_BYTES: usize = 4096;
+
+mod profile;
+
+use self::profile::ProfileJson;
 
 /// Topic and payload of one message, written into buffers that are used again.
 #[derive(Debug)]
@@ -151,6 +156,19 @@ impl Message {
             revision: summary.revision,
             partial: summary.partial,
         });
+    }
+
+    /// What is usual for a signal, on `tidegate/<gateway>/profile/<device>/<signal>`.
+    pub fn write_profile(
+        &mut self,
+        gateway: &str,
+        profile: &Profile,
+        name: SensorName<'_>,
+        partners: [&str; PARTNERS_MAX],
+    ) {
+        let SensorName { device, signal, .. } = name;
+        self.topic(format_args!("tidegate/{gateway}/profile/{device}/{signal}"));
+        self.payload(&ProfileJson::new(profile, name, partners));
     }
 
     /// A payload that holds no reading, on `tidegate/<gateway>/errors`.

@@ -42,8 +42,8 @@ pub const fn checkpoint_bytes_max(
     rows: usize,
     summaries: usize,
 ) -> usize {
-    // Each sensor may have a gate and a thinner.
-    let parts = 1 + CONDITIONS_MAX + DERIVED_MAX + RULES_MAX + 3 * sensors;
+    // Each sensor may have a gate, a thinner and a miner.
+    let parts = 1 + CONDITIONS_MAX + DERIVED_MAX + RULES_MAX + 4 * sensors;
     let many = panes * PANE_BYTES_MAX
         + sketches * SKETCH_BYTES_MAX
         + rows * ROW_BYTES_MAX
@@ -63,6 +63,7 @@ struct Head {
     sensors: u16,
     gates: u16,
     thinners: u16,
+    miners: u16,
     sketched: u16,
     telemetry: Open,
     aggregates: Open,
@@ -71,7 +72,7 @@ struct Head {
     counters: Counters,
 }
 
-/// One sensor; its gate and its thinner, if it has one, and its kept panes follow, each with its sketch, if it has one, and so do its sessions.
+/// One sensor; its gate, its thinner and its miner, if it has them, and its kept panes follow, each with its sketch, if it has one, and so do its sessions.
 #[derive(Serialize)]
 struct SavedSensor<'a> {
     due: Option<Instant>,
@@ -100,6 +101,8 @@ pub struct Needs {
     pub gates: usize,
     /// Thinners.
     pub thinners: usize,
+    /// Miners.
+    pub miners: usize,
     /// Sensors with sketches.
     pub sketched: usize,
     /// Rows of the open batch.
@@ -122,6 +125,7 @@ impl Needs {
             panes_each: plan.panes_min() as usize,
             gates: head.gates.into(),
             thinners: head.thinners.into(),
+            miners: head.miners.into(),
             sketched: head.sketched.into(),
             rows: head.telemetry.len,
             summaries: head.aggregates.len,
@@ -206,6 +210,9 @@ impl<M: Memory> Pipeline<M> {
         if let Some(thinner) = sensor.thinner {
             parts.write(&self.memory.thinners[usize::from(thinner)]);
         }
+        if let Some(miner) = sensor.miner {
+            parts.write(&self.memory.miners[usize::from(miner)]);
+        }
         for at in kept.chain(by_clock..by_clock + sessions) {
             parts.write(&panes[at]);
             if let Some(block) = sensor.sketches {
@@ -233,6 +240,7 @@ impl<M: Memory> Pipeline<M> {
             sensors: self.sensors,
             gates: self.used(|sensor| sensor.gate),
             thinners: self.used(|sensor| sensor.thinner),
+            miners: self.used(|sensor| sensor.miner),
             sketched: self.used(|sensor| sensor.sketches),
             telemetry: self.telemetry,
             aggregates: self.aggregates,
@@ -267,6 +275,7 @@ impl<M: Memory> Pipeline<M> {
         check_room(head.sensors.into(), memory.sensors.len(), "sensors")?;
         check_room(head.gates.into(), memory.gates.len(), "gates")?;
         check_room(head.thinners.into(), memory.thinners.len(), "thinners")?;
+        check_room(head.miners.into(), memory.miners.len(), "miners")?;
         let blocks = memory.sketches.len() / panes_each.max(1);
         check_room(head.sketched.into(), blocks, "sketches")?;
         for place in 0..head.sensors {

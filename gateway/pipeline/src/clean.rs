@@ -130,7 +130,7 @@ pub(crate) fn judge_value(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Steady(Option<Run>);
 
-/// Equal values one behind the other.
+/// Values one behind the other that are like the first of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Run {
     bits: u64,
@@ -138,10 +138,18 @@ struct Run {
 }
 
 impl Steady {
-    /// Takes a value that is possible and not late; whether it has been the same for longer than `stuck_ms`.
-    pub(crate) fn is_stuck(&mut self, time: Timestamp, value: f64, stuck_ms: u32) -> bool {
+    /// Takes a value that is possible and not late; whether it has been the same, give or take `width`, for longer than
+    /// `stuck_ms`.
+    pub(crate) fn is_stuck(
+        &mut self,
+        time: Timestamp,
+        value: f64,
+        stuck_ms: u32,
+        width: f64,
+    ) -> bool {
         let bits = value.to_bits();
-        let goes_on = |run: &Run| run.bits == bits && run.since <= time;
+        let is_near = |run: &Run| width > 0.0 && (f64::from_bits(run.bits) - value).abs() <= width;
+        let goes_on = |run: &Run| (run.bits == bits || is_near(run)) && run.since <= time;
         let run = self.0.filter(goes_on).unwrap_or(Run { bits, since: time });
         self.0 = Some(run);
         time.0.saturating_sub(run.since.0) > i64::from(stuck_ms)

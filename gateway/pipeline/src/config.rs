@@ -3,7 +3,7 @@
 mod cleaning;
 mod validate;
 
-pub use cleaning::{Cleaning, Fill, Thinning, ThinningMethod, Unit};
+pub use cleaning::{Cleaning, Fill, Method, Thinning, ThinningMethod, Unit};
 pub use validate::Invalid;
 
 use crate::expression::{Expression, Inputs};
@@ -59,8 +59,11 @@ pub struct Derived {
     pub formula: Expression,
     /// Of what.
     pub inputs: Inputs,
-    /// An input may be older than the newest by this many ms of event time.
+    /// An input may be older than the newest by this many ms of event time, and so may the sample before, where the rate counts.
     pub fresh_ms: u32,
+    /// Not the formula itself counts, but its change in so many ms of event time.
+    #[serde(default)]
+    pub rate_ms: Option<u32>,
 }
 
 /// A configuration for all sensors whose names fit.
@@ -95,6 +98,9 @@ pub struct SensorConfig {
     /// stuck. Longer than a healthy one stands still.
     #[serde(default)]
     pub stuck_ms: Option<u32>,
+    /// Values that differ by no more than this are the same for that: a live sensor has more noise.
+    #[serde(default)]
+    pub stuck_width: f64,
     /// How jumps and gaps are mended; none: values pass as they are.
     pub cleaning: Option<Cleaning>,
     /// Which rows need not be forwarded; none: all are.
@@ -118,6 +124,9 @@ pub struct SensorConfig {
     pub quantiles: Vec<f64, QUANTILES_MAX>,
     /// Time constant of the exponentially weighted moving average, in ms.
     pub ewma_tau_ms: Option<u32>,
+    /// What is usual for the signal is learned, and told each time so many ms of the gateway's time are over.
+    #[serde(default)]
+    pub profile_ms: Option<u32>,
     /// Limits whose crossing raises an alert.
     pub thresholds: Vec<Threshold, THRESHOLDS_MAX>,
     /// When silence raises an alert.
@@ -210,6 +219,7 @@ impl Default for SensorConfig {
             sentinels: Vec::new(),
             drop_if: None,
             stuck_ms: None,
+            stuck_width: 0.0,
             cleaning: None,
             thinning: None,
             lateness_ms: 5_000,
@@ -220,6 +230,7 @@ impl Default for SensorConfig {
             session: None,
             quantiles: Vec::new(),
             ewma_tau_ms: None,
+            profile_ms: None,
             thresholds: Vec::new(),
             silence: None,
         }
@@ -246,6 +257,13 @@ impl Plan {
     pub fn has_thinning(&self) -> bool {
         let mut configs = self.rules.iter().map(|rule| &rule.config);
         self.defaults.thinning.is_some() || configs.any(|config| config.thinning.is_some())
+    }
+
+    /// Whether any sensor is to be profiled.
+    #[must_use]
+    pub fn has_profiles(&self) -> bool {
+        let mut configs = self.rules.iter().map(|rule| &rule.config);
+        self.defaults.profile_ms.is_some() || configs.any(|config| config.profile_ms.is_some())
     }
 
     /// Whether any sensor is to have sketches.

@@ -48,6 +48,8 @@ pub struct Counters {
     pub thinned: u64,
     /// Sensors that are to be thinned, for which no thinner was left.
     pub thinners_full: u64,
+    /// Sensors that are to be profiled, for which no place was left.
+    pub miners_full: u64,
     /// Readings for which the sensor's condition held.
     pub condition: u64,
     /// Readings that were infinite or no number.
@@ -66,6 +68,8 @@ pub struct Counters {
     pub summaries: u64,
     /// Summaries that revise an earlier one.
     pub revisions: u64,
+    /// Profiles told.
+    pub profiles: u64,
     /// Batches of readings sealed.
     pub telemetry_batches: u64,
     /// Batches of summaries sealed.

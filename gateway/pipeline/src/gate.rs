@@ -9,18 +9,23 @@
 //! beside it. Nothing is changed silently: each has its reason.
 
 mod fill;
+mod filter;
 mod flip;
+mod item;
 mod scale;
 
+pub(crate) use item::{Cleaned, Item};
+
 use self::fill::Line;
+use self::filter::Past;
 use self::flip::Flip;
 use self::scale::{Period, Reach, Scale};
-use crate::config::{Cleaning, Fill};
+use crate::config::{Cleaning, Fill, Method};
 use crate::limits::{GATE_HELD_MAX, GATE_RELEASED_MAX};
 use crate::time::{Instant, Now};
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
-use wire::{Content, Flags, Quality, Reasons, Timestamp};
+use wire::{Quality, Reasons, Timestamp};
 
 /// No sensor owns this gate.
 pub(crate) const FREE: u16 = u16::MAX;
@@ -45,6 +50,8 @@ pub struct Gate {
     /// The unit in which the sensor sends at the moment, if it is not its own.
     flip: Option<Flip>,
     held: Vec<Held, GATE_HELD_MAX, u8>,
+    /// For the filters: the values that were released last.
+    past: Past,
     /// When the first of the held ones has waited long enough.
     due: Option<Instant>,
 }
@@ -56,32 +63,12 @@ struct Level {
     value: f64,
 }
 
-/// A reading on its way: its time is judged, its value may be refused already.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Item {
-    pub(crate) time: Timestamp,
-    pub(crate) arrival: Timestamp,
-    pub(crate) raw: f64,
-    /// The same in the sensor's unit.
-    pub(crate) value: f64,
-    pub(crate) flags: Flags,
-}
-
 /// A reading that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Held {
     item: Item,
     /// It has no value of its own: it gets one from its neighbours.
     is_lost: bool,
-}
-
-/// A reading that leaves the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Cleaned {
-    pub(crate) time: Timestamp,
-    pub(crate) arrival: Timestamp,
-    pub(crate) content: Content,
-    pub(crate) flags: Flags,
 }
 
 /// What leaves the gate by one reading.
@@ -106,50 +93,9 @@ impl Default for Gate {
             period: Period::default(),
             flip: None,
             held: Vec::new(),
+            past: Past::default(),
             due: None,
         }
-    }
-}
-
-impl Item {
-    pub(crate) fn as_sent(self) -> Cleaned {
-        let content = match self.flags.quality() {
-            Quality::Good | Quality::Uncertain if self.value.to_bits() == self.raw.to_bits() => {
-                Content::AsSent(self.raw)
-            }
-            Quality::Good | Quality::Uncertain => Content::Repaired {
-                raw: self.raw,
-                value: self.value,
-            },
-            Quality::Bad => Content::Refused(self.raw),
-        };
-        self.with(content, self.flags)
-    }
-
-    const fn with(self, content: Content, flags: Flags) -> Cleaned {
-        let Self { time, arrival, .. } = self;
-        Cleaned {
-            time,
-            arrival,
-            content,
-            flags,
-        }
-    }
-
-    fn repaired(self, value: f64) -> Cleaned {
-        let flags = Flags::new(Quality::Uncertain, self.flags.reasons());
-        self.with(
-            Content::Repaired {
-                raw: self.raw,
-                value,
-            },
-            flags,
-        )
-    }
-
-    fn because(mut self, quality: Quality, reasons: Reasons) -> Self {
-        self.flags = Flags::new(quality, self.flags.reasons() | reasons);
-        self
     }
 }
 
@@ -162,11 +108,14 @@ impl Gate {
                 .last()
                 .is_some_and(|held| item.time < held.item.time);
         let is_late = item.flags.reasons().contains(Reasons::LATE);
+        let is_filtered = config.method != Method::Gate;
         if is_late
             || is_behind
-            || (item.flags.quality() == Quality::Bad && config.fill == Fill::None)
+            || (item.flags.quality() == Quality::Bad && (config.fill == Fill::None || is_filtered))
         {
             put(out, item.as_sent());
+        } else if is_filtered {
+            self.filter(now, item, config, out);
         } else if item.flags.quality() == Quality::Bad {
             self.hold(now, item, true, config, out);
         } else {
@@ -184,6 +133,7 @@ impl Gate {
     pub(crate) fn let_go(&mut self, out: &mut Released) {
         for held in &self.held {
             let item = match held.is_lost {
+                _ if self.past.is_filtering() => held.item,
                 true => held.item.because(Quality::Bad, Reasons::NONE),
                 false => held.item.because(Quality::Uncertain, Reasons::SPIKE),
             };

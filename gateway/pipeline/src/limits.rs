@@ -61,6 +61,10 @@ pub const SESSIONS_MAX: usize = 4;
 pub const QUANTILES_MAX: usize = 4;
 /// Longest window, in ms: a week. The time it covers fits 32 bits.
 pub const WINDOW_MS_MAX: u32 = 7 * 24 * 3_600_000;
+/// Shortest time from one profile to the next, in ms: it is written to the disk.
+pub const PROFILE_MS_MIN: u32 = 60_000;
+/// Sensors of a device that are looked through for those that go along with one.
+pub const PARTNERS_SEARCHED_MAX: usize = 64;
 /// Shortest window or hop, in ms: below it a summary costs more than its readings.
 pub const WINDOW_MS_MIN: u32 = 100;
 /// Longest delay of any kind, in ms: a day.

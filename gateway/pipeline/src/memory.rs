@@ -5,6 +5,7 @@ use crate::config::SensorConfig;
 use crate::gate::Gate;
 use crate::limits::{BATCH_BYTES_MIN, ROWS_MAX, SENSORS_MAX};
 use crate::link::Link;
+use crate::profile::Miner;
 use crate::sensor::Sensor;
 use crate::thin::Thinner;
 use crate::window::{Pane, PaneSketch, Room};
@@ -26,6 +27,8 @@ pub trait Memory {
     type Gates: DerefMut<Target = [Gate]>;
     /// Holds the thinners of the sensors not all of whose rows are forwarded.
     type Thinners: DerefMut<Target = [Thinner]>;
+    /// Holds what is learned of the sensors that are profiled.
+    type Miners: DerefMut<Target = [Miner]>;
     /// Holds the indexes over the sensors.
     type Links: DerefMut<Target = [Link]>;
     /// Holds the rows of the open telemetry batch.
@@ -48,6 +51,8 @@ pub struct Parts<M: Memory> {
     pub gates: M::Gates,
     /// As many as sensors may be thinned at once; of the others all rows are forwarded.
     pub thinners: M::Thinners,
+    /// As many as sensors may be profiled at once.
+    pub miners: M::Miners,
     /// As many as sensors.
     pub links: M::Links,
     /// As many as a telemetry batch may have rows.
@@ -68,6 +73,7 @@ impl<'m> Memory for Borrowed<'m> {
     type Sketches = &'m mut [PaneSketch];
     type Gates = &'m mut [Gate];
     type Thinners = &'m mut [Thinner];
+    type Miners = &'m mut [Miner];
     type Links = &'m mut [Link];
     type Rows = &'m mut [OpenRow];
     type Summaries = &'m mut [Summary];
@@ -94,6 +100,19 @@ impl Error for Misfit {}
 impl<M: Memory> Parts<M> {
     /// Puts everything back to its default, and gives the number of panes of each sensor.
     pub(crate) fn prepare(&mut self) -> Result<usize, Misfit> {
+        self.check()?;
+        self.sensors.fill_with(Sensor::default);
+        self.panes.fill(Pane::default());
+        self.sketches.fill(PaneSketch::default());
+        self.gates.fill_with(Gate::default);
+        self.thinners.fill_with(Thinner::default);
+        self.miners.fill_with(Miner::default);
+        self.links.fill(Link::default());
+        Ok(self.panes.len() / self.sensors.len())
+    }
+
+    /// Whether the parts go together.
+    fn check(&self) -> Result<(), Misfit> {
         let sensors = self.sensors.len();
         for (is_right, part, must) in [
             (
@@ -121,8 +140,12 @@ impl<M: Memory> Parts<M> {
                 "be for as many of them per sensor as panes, and for no more sensors",
             ),
             (
-                self.gates.len().max(self.thinners.len()) <= SENSORS_MAX,
-                "gates and thinners",
+                self.gates
+                    .len()
+                    .max(self.thinners.len())
+                    .max(self.miners.len())
+                    <= SENSORS_MAX,
+                "gates, thinners and miners",
                 "be for at most 65 535 of them",
             ),
             (
@@ -145,13 +168,7 @@ impl<M: Memory> Parts<M> {
                 return Err(Misfit { part, must });
             }
         }
-        self.sensors.fill_with(Sensor::default);
-        self.panes.fill(Pane::default());
-        self.sketches.fill(PaneSketch::default());
-        self.gates.fill_with(Gate::default);
-        self.thinners.fill_with(Thinner::default);
-        self.links.fill(Link::default());
-        Ok(self.panes.len() / sensors)
+        Ok(())
     }
 
     /// The panes of the sensor at `place`, of which each has `each`.

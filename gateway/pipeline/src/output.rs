@@ -1,5 +1,6 @@
 //! What the pipeline hands out.
 
+use crate::profile::{PARTNERS_MAX, Profile};
 use wire::{Alert, SensorName, Summary};
 
 /// One thing that came of an input. It borrows the pipeline's memory: copy what has to stay.
@@ -15,6 +16,15 @@ pub enum Output<'a> {
         name: SensorName<'a>,
         /// At which parts of all values its distribution is asked for.
         quantiles: &'a [f64],
+    },
+    /// What is usual for a signal, each time its interval is over.
+    Profile {
+        /// What it is.
+        profile: &'a Profile,
+        /// Whose it is.
+        name: SensorName<'a>,
+        /// What the signals are called that go along with it; the others are empty.
+        partners: [&'a str; PARTNERS_MAX],
     },
     /// A batch was sealed: it has its place in the outbox.
     Batch {

@@ -5,6 +5,7 @@ mod cleaning;
 mod derive;
 mod due;
 mod seal;
+mod mining;
 mod sketches;
 mod thinning;
 mod replan;
@@ -153,6 +154,7 @@ impl<M: Memory> Pipeline<M> {
         self.assign_gate(usize::from(place));
         self.assign_sketches(usize::from(place));
         self.assign_thinner(usize::from(place));
+        self.assign_miner(usize::from(place));
         self.reset_timer(usize::from(place));
         Ok(SensorId(place))
     }

@@ -31,6 +31,8 @@ pub struct Sensor {
     pub(crate) good_at: Timestamp,
     /// When it is to be calculated from others: [`NEVER`], but for a short while.
     pub(crate) sample_at: Instant,
+    /// What its formula came to last, and when, if it is the rate of that.
+    pub(crate) before: Option<(Timestamp, f64)>,
     pub(crate) steady: Steady,
     /// Which sketches are its own, if its quantiles are told and there were some left.
     pub(crate) sketches: Option<u16>,
@@ -38,6 +40,8 @@ pub struct Sensor {
     pub(crate) gate: Option<u16>,
     /// The place of its thinner, if it is thinned and there was one left.
     pub(crate) thinner: Option<u16>,
+    /// The place of what is learned of it, if it is profiled and there was one left.
+    pub(crate) miner: Option<u16>,
     pub(crate) last: Last,
     pub(crate) counts: Counts,
 }
@@ -111,10 +115,12 @@ impl Sensor {
             good: f64::NAN,
             good_at: Timestamp::default(),
             sample_at: NEVER,
+            before: None,
             steady: Steady::default(),
             sketches: None,
             gate: None,
             thinner: None,
+            miner: None,
             last: Last {
                 value: f64::NAN,
                 ..Last::default()

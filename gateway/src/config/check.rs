@@ -1,7 +1,7 @@
 //! What a config must hold beside its form: each fault with the key, the reason and the remedy.
 
 use super::{Config, Fault};
-use crate::limits::{CONNECTIONS_MAX, MAPPINGS_MAX};
+use crate::limits::{CONNECTIONS_MAX, LABEL_BYTES_MAX, LABELS_MAX, MAPPINGS_MAX};
 use crate::mapping::Mapping;
 
 impl Config {
@@ -176,7 +176,31 @@ impl Config {
         );
     }
 
+    /// Labels are extension attributes of CloudEvents, whose names are short and plain.
+    fn check_labels(&self, check: &mut impl FnMut(bool, Fault)) {
+        let labels = &self.kafka.labels;
+        let help = format!("give at most {LABELS_MAX}: they stand in every record");
+        check(
+            labels.len() <= LABELS_MAX,
+            Fault::at("kafka.labels", "too many labels", help),
+        );
+        for (name, value) in labels {
+            let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            let is_name = (1..=20).contains(&name.len()) && name.chars().all(is_plain);
+            let is_taken = ["id", "source", "type", "specversion"].contains(&name.as_str());
+            check(
+                is_name && !is_taken && value.len() <= LABEL_BYTES_MAX,
+                Fault::at(
+                    format!("kafka.labels.{name}"),
+                    "this label cannot be used",
+                    "a name has up to 20 letters a-z and digits, and is not an attribute that CloudEvents has already; a value has up to 64 bytes",
+                ),
+            );
+        }
+    }
+
     fn check_kafka(&self, check: &mut impl FnMut(bool, Fault)) {
+        self.check_labels(check);
         let kafka = &self.kafka;
         let mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
         if let Some(mechanism) = &kafka.sasl_mechanism {

@@ -1,6 +1,6 @@
 //! `clean = { … }` and `drop_if = "…"`: how jumps and gaps of a sensor are mended, and what is not wanted.
 
-use pipeline::config::{Cleaning, Fill, Unit};
+use pipeline::config::{Cleaning, Fill, Method, Unit};
 use pipeline::expression::Expression;
 use pipeline::limits::CONDITIONS_MAX;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ use super::{Fault, Millis};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clean {
+    /// How a spike is told.
+    pub method: Option<Method>,
     /// A jump is suspect beyond this many usual steps of the sensor.
     pub jump: Option<f64>,
     /// How long a suspect waits at most for the readings that judge it.
@@ -28,6 +30,7 @@ impl Clean {
     pub(super) fn apply(&self, config: &mut Option<Cleaning>, key: &str, faults: &mut Vec<Fault>) {
         let cleaning = config.get_or_insert_default();
         let Self {
+            method,
             jump,
             wait,
             unit_flip,
@@ -41,6 +44,7 @@ impl Clean {
                 faults.push(Fault::at(key, "too many units", "give at most four"));
             }
         }
+        cleaning.method = method.unwrap_or(cleaning.method);
         cleaning.jump = jump.unwrap_or(cleaning.jump);
         cleaning.wait_ms_max = wait.map_or(cleaning.wait_ms_max, narrow);
         cleaning.fill = fill.unwrap_or(cleaning.fill);

@@ -18,7 +18,12 @@ pub struct Derived {
     /// What it is called.
     pub signal: String,
     /// A formula of names of other signals.
-    pub expr: String,
+    pub expr: Option<String>,
+    /// Such a formula whose change counts.
+    pub rate: Option<String>,
+    /// Its change in this time.
+    #[serde(default = "second")]
+    pub per: Millis,
     /// How much older an input may be than the newest.
     #[serde(default = "fresh")]
     pub fresh: Millis,
@@ -32,17 +37,27 @@ const fn fresh() -> Millis {
     Millis(60_000)
 }
 
+const fn second() -> Millis {
+    Millis(1_000)
+}
+
 /// Adds the derived signals to a plan.
 pub(super) fn add(derived: &[Derived], plan: &mut Plan, faults: &mut Vec<Fault>) {
     for (nth, derived) in derived.iter().enumerate() {
         let key = format!("derived[{nth}]");
-        let (formula, inputs) = match Expression::formula(&derived.expr) {
+        let (expr, rate_ms) = match (&derived.expr, &derived.rate) {
+            (Some(expr), None) => (expr, None),
+            (None, Some(rate)) => (rate, Some(narrow(derived.per))),
+            (Some(_), Some(_)) | (None, None) => {
+                let help = "give either `expr = FORMULA` or `rate = FORMULA`";
+                faults.push(Fault::at(key, "a derived signal has one formula", help));
+                continue;
+            }
+        };
+        let (formula, inputs) = match Expression::formula(expr) {
             Ok(compiled) => compiled,
             Err(error) => {
-                let message = format!(
-                    "`{}`, column {}: {}",
-                    derived.expr, error.column, error.what
-                );
+                let message = format!("`{}`, column {}: {}", expr, error.column, error.what);
                 faults.push(Fault::at(format!("{key}.expr"), message, error.hint));
                 continue;
             }
@@ -53,6 +68,7 @@ pub(super) fn add(derived: &[Derived], plan: &mut Plan, faults: &mut Vec<Fault>)
             formula,
             inputs,
             fresh_ms: narrow(derived.fresh),
+            rate_ms,
         };
         if plan.derived.push(made).is_err() {
             let help = format!("at most {DERIVED_MAX} are allowed; a pattern serves many devices");

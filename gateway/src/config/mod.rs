@@ -174,6 +174,8 @@ pub struct Kafka {
     pub sasl_username: Option<String>,
     /// File that holds the SASL password.
     pub sasl_password_file: Option<PathBuf>,
+    /// What every record says of this box in its headers: `site = "berlin"`.
+    pub labels: BTreeMap<String, String>,
     /// Any other property of librdkafka.
     pub properties: BTreeMap<String, String>,
 }
@@ -188,6 +190,8 @@ pub struct Pipeline {
     pub cleaned_max: Option<u16>,
     /// Of these, how many may have `forward`; likewise.
     pub thinned_max: Option<u16>,
+    /// Of these, how many may have `profile`; likewise.
+    pub profiled_max: Option<u16>,
     /// Of these, how many may have quantiles; as many as there are, if absent and any is to have some.
     pub quantiles_max: Option<u16>,
     /// Longest time until a batch is sealed.
@@ -306,6 +310,7 @@ impl Default for Kafka {
             sasl_mechanism: None,
             sasl_username: None,
             sasl_password_file: None,
+            labels: BTreeMap::new(),
             properties: BTreeMap::new(),
         }
     }
@@ -317,6 +322,7 @@ impl Default for Pipeline {
             sensors_max: 1024,
             cleaned_max: None,
             thinned_max: None,
+            profiled_max: None,
             quantiles_max: None,
             batch_interval: Millis(5_000),
             batch_readings_max: 4096,

@@ -37,6 +37,8 @@ pub struct Sensor {
     pub sentinels: Option<Vec<f64>>,
     /// A value that stands still for this long is uncertain.
     pub stuck: Option<Millis>,
+    /// Values that differ by no more than this stand still.
+    pub stuck_within: Option<f64>,
     /// How jumps and gaps are mended.
     pub clean: Option<Clean>,
     /// Which rows need not go to Kafka.
@@ -57,6 +59,8 @@ pub struct Sensor {
     pub quantiles: Option<Vec<f64>>,
     /// Time constant of the exponentially weighted average.
     pub ewma: Option<Millis>,
+    /// What is usual is learned, and published this often.
+    pub profile: Option<Millis>,
     /// An alert after this long without a reading.
     pub silence: Option<Millis>,
     /// Alerts by limit.
@@ -198,6 +202,8 @@ fn setting_of(field: &'static str) -> &'static str {
         "ewma_tau_ms" => "ewma",
         "cleaning" => "clean",
         "thinning" => "forward",
+        "profile_ms" => "profile",
+        "stuck_width" => "stuck_within",
         "thresholds" => "alerts",
         same => same,
     }
@@ -243,6 +249,8 @@ impl Sensor {
                 faults,
             );
         }
+        config.stuck_width = self.stuck_within.unwrap_or(config.stuck_width);
+        config.profile_ms = self.profile.map(narrow).or(config.profile_ms);
         config.stuck_ms = self.stuck.map(narrow).or(config.stuck_ms);
         if let Some(clean) = &self.clean {
             clean.apply(&mut config.cleaning, key, faults);

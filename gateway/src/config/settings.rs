@@ -53,6 +53,7 @@ impl Config {
             sensors: usize::from(sensors),
             gates: places(Plan::has_cleaning, self.pipeline.cleaned_max),
             thinners: places(Plan::has_thinning, self.pipeline.thinned_max),
+            miners: places(Plan::has_profiles, self.pipeline.profiled_max),
             sketched: places(Plan::has_quantiles, self.pipeline.quantiles_max),
             panes_per_sensor: usize::try_from(panes.max(1)).unwrap_or(usize::MAX),
             rows: self.pipeline.batch_readings_max as usize,
@@ -122,6 +123,7 @@ impl Config {
                 ..uplink::Tls::default()
             }),
             sasl: self.sasl()?,
+            labels: kafka.labels.clone(),
             properties: kafka.properties.clone(),
             ..uplink::Settings::new(&kafka.bootstrap, &self.gateway.id)
         })

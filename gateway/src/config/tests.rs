@@ -103,6 +103,26 @@ fn sasl_needs_a_user_and_a_known_mechanism() {
 }
 
 #[test]
+fn a_label_is_an_attribute_of_cloudevents() {
+    for name in ["Site", "type", "a-b", "site = \"x\"\nline_2"] {
+        let text = format!("{LEAST}[kafka.labels]\n{name} = \"x\"\n");
+        check_refused(&text, &["this label cannot be used", "up to 20 letters"]);
+    }
+}
+
+#[test]
+fn a_derived_signal_has_a_formula_or_a_rate() {
+    let text = format!("{LEAST}[[derived]]\nsignal = \"a\"\nexpr = \"b\"\nrate = \"b\"\n");
+    check_refused(&text, &["has one formula", "`rate = FORMULA`"]);
+}
+
+#[test]
+fn forwarding_has_one_width() {
+    let text = format!("{LEAST}[defaults]\nforward = {{ deadband = 1.0, swinging_door = 1.0 }}\n");
+    check_refused(&text, &["one width is needed", "`swinging_door = WIDTH`"]);
+}
+
+#[test]
 fn a_rule_that_cannot_hold_is_shown_at_its_setting() {
     let check = |setting: &str, place: &str, must: &str| {
         let text = format!("{LEAST}[[sensor]]\ndevice = \"pump-*\"\n{setting}\n");

@@ -1,6 +1,6 @@
 //! Where the broker's and the machine's doings go: to the connections at once, to the disk with the next commit.
 
-use pipeline::Now;
+use pipeline::{Now, PARTNERS_MAX, Profile};
 use wire::{Alert, SensorName, Summary};
 
 use super::commits::Commits;
@@ -186,6 +186,12 @@ impl<P: Perform> Effects for Outlet<'_, P> {
                 .write_average(self.gateway, summary, name, quantiles);
             self.publish(Qos::AtMostOnce, false);
         }
+    }
+
+    fn profile(&mut self, profile: &Profile, name: SensorName<'_>, partners: [&str; PARTNERS_MAX]) {
+        self.message
+            .write_profile(self.gateway, profile, name, partners);
+        self.publish(Qos::AtMostOnce, true);
     }
 
     fn seal(&mut self, row: &SealedRow<'_>) {

@@ -57,10 +57,19 @@ fn headers(settings: &Settings, id: &str, kind: &str, content: &str) -> OwnedHea
         key,
         value: Some(value),
     };
-    OwnedHeaders::new_with_capacity(5)
+    let fixed = OwnedHeaders::new_with_capacity(5 + settings.labels.len())
         .insert(header("ce_specversion", "1.0"))
         .insert(header("ce_id", id))
         .insert(header("ce_source", &source))
         .insert(header("ce_type", kind))
-        .insert(header("content-type", content))
+        .insert(header("content-type", content));
+    settings
+        .labels
+        .iter()
+        .fold(fixed, |headers, (name, value)| {
+            headers.insert(Header {
+                key: &format!("ce_{name}"),
+                value: Some(value),
+            })
+        })
 }

@@ -24,6 +24,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Who we are; none: nobody asks.
     pub sasl: Option<Sasl>,
+    /// Attributes of every record: extensions of CloudEvents.
+    pub labels: BTreeMap<String, String>,
     /// Any other property of librdkafka, as it stands in its CONFIGURATION.md.
     pub properties: BTreeMap<String, String>,
     /// Largest record, bytes: no larger than `max.message.bytes` of the topics.
@@ -52,6 +54,7 @@ impl Settings {
             topics: Topics::default(),
             tls: None,
             sasl: None,
+            labels: BTreeMap::new(),
             properties: BTreeMap::new(),
             message_bytes_max: RECORD_BYTES_MAX as u32,
             queue_bytes: 2 * TRANSFER_BYTES_MAX as u32,

@@ -17,4 +17,5 @@ mod core_of_gateway {
 }
 pub use core_of_gateway::{broker, limits, mapping, payload};
 
+pub mod line;
 pub mod stage;

@@ -5,6 +5,7 @@ use crate::config::Plan;
 use crate::gate::{self, Gate};
 use crate::limits::CHECKPOINT_PART_BYTES_MAX;
 use crate::memory::{Memory, Misfit, Parts};
+use crate::profile::{self, Miner};
 use crate::thin::{self, Thinner};
 use crate::time::Instant;
 use crate::window::{FREE, Room};
@@ -133,6 +134,9 @@ impl<'a> PartReader<'a> {
         if let Some(thinner) = sensor.thinner {
             self.read_thinner(owner, memory.thinners.get_mut(usize::from(thinner)))?;
         }
+        if let Some(miner) = sensor.miner {
+            self.read_miner(owner, memory.miners.get_mut(usize::from(miner)))?;
+        }
         let block = sensor.sketches;
         if let Some(block) = block {
             let first = memory.sketches.get_mut(usize::from(block) * each);
@@ -192,6 +196,15 @@ impl<'a> PartReader<'a> {
         let is_right = thinner.owner == owner && thinner.is_sound();
         let place = place.filter(|place| place.owner == thin::FREE && is_right);
         *place.ok_or(RestoreError::Malformed("thinners"))? = thinner;
+        Ok(())
+    }
+
+    /// The same of a miner.
+    fn read_miner(&mut self, owner: u16, place: Option<&mut Miner>) -> Result<(), RestoreError> {
+        let miner: Miner = self.read("miners")?;
+        let is_right = miner.owner == owner && miner.is_sound();
+        let place = place.filter(|place| place.owner == profile::FREE && is_right);
+        *place.ok_or(RestoreError::Malformed("miners"))? = miner;
         Ok(())
     }
 

@@ -142,6 +142,7 @@ fn fullest_config() -> SensorConfig {
         offset: 0.0,
         drop_if: Some(u8::MAX),
         stuck_ms: Some(u32::MAX),
+        stuck_width: 1.0,
         cleaning: Some(crate::config::Cleaning {
             wait_ms_max: u32::MAX,
             fill_ms_max: u32::MAX,
@@ -166,6 +167,7 @@ fn fullest_config() -> SensorConfig {
         }),
         quantiles: [0.5; 4].into(),
         ewma_tau_ms: Some(u32::MAX),
+        profile_ms: Some(u32::MAX),
         thresholds: thresholds.collect(),
         silence: Some(SilenceRule {
             after_ms: u32::MAX,
@@ -201,6 +203,7 @@ fn the_largest_parts_fit() {
         len_of(&fullest_config()) + counters + GATEWAY_BYTES_MAX + 128 <= CHECKPOINT_PART_BYTES_MAX
     );
     assert!(size_of::<Sensor>() * 10 / 8 + 128 <= CHECKPOINT_PART_BYTES_MAX);
+    assert!(size_of::<crate::Miner>() * 10 / 8 + 64 <= CHECKPOINT_PART_BYTES_MAX);
     assert!(size_of::<wire::Sketch>() * 10 / 8 <= SKETCH_BYTES_MAX);
     assert!(size_of::<Pane>() * 10 / 8 + 16 <= PANE_BYTES_MAX);
     assert!(size_of::<Row>() * 10 / 8 <= ROW_BYTES_MAX);

@@ -106,7 +106,7 @@ fn a_value_is_stuck_once_it_has_been_the_same_for_too_long() {
         (17, 1.0, false),
         (i64::MAX, 1.0, true),
     ] {
-        let answer = steady.is_stuck(Timestamp(time), value, 10);
+        let answer = steady.is_stuck(Timestamp(time), value, 10, 0.0);
         assert_eq!(answer, is_stuck, "{time} {value}");
     }
 }
@@ -141,4 +141,20 @@ fn a_duplicate_is_known_among_the_last_eight() {
     }
     assert!(recent.is_duplicate(Timestamp(1), 1.0));
     assert!(!recent.is_duplicate(Timestamp(0), 1.0));
+}
+
+#[test]
+fn a_sensor_whose_noise_is_gone_is_stuck_within_a_width() {
+    let mut steady = Steady::default();
+    for (time, value, stuck) in [
+        (0, 1.00, false),
+        (8, 1.02, false),
+        (11, 0.98, true),
+        (12, 1.06, false),
+        (22, 1.10, false),
+        (23, 1.10, true),
+    ] {
+        let answer = steady.is_stuck(Timestamp(time), value, 10, 0.05);
+        assert_eq!(answer, stuck, "{value} at {time}");
+    }
 }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// How jumps and gaps are mended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cleaning {
+    /// How a spike is told, and what it becomes.
+    #[serde(default)]
+    pub method: Method,
     /// A value is suspect if it is further from the one before than this many usual steps of the sensor.
     pub jump: f64,
     /// A suspect waits at most this many ms of the gateway's time for the readings that judge it.
@@ -17,6 +20,19 @@ pub struct Cleaning {
     pub fill: Fill,
     /// Longer gaps stay gaps, in ms of event time.
     pub fill_ms_max: u32,
+}
+
+/// How a spike is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// A jump waits until the next readings say whether it was a spike or a step: the best of the three on sensor data.
+    #[default]
+    Gate,
+    /// The Hampel filter over seven values: further from their median than three deviations, a value becomes the median.
+    Hampel,
+    /// SCREEN: a value is moved as little as the sensor's speed demands.
+    Screen,
 }
 
 /// Which rows need not be forwarded.
@@ -71,6 +87,7 @@ pub enum Fill {
 impl Default for Cleaning {
     fn default() -> Self {
         Self {
+            method: Method::Gate,
             jump: 2.5,
             wait_ms_max: 30_000,
             flips: Vec::new(),

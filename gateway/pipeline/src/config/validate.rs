@@ -4,7 +4,9 @@ use super::{
     BatchConfig, Cleaning, Derived, Plan, SILENCE_RULE, SensorConfig, SensorRule, SessionRule,
     SilenceRule, Sliding, Thinning, Threshold,
 };
-use crate::limits::{DELAY_MS_MAX, PANES_MAX, ROWS_PER_CALL_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
+use crate::limits::{
+    DELAY_MS_MAX, PANES_MAX, PROFILE_MS_MIN, ROWS_PER_CALL_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
+};
 use core::error::Error;
 use core::fmt;
 
@@ -115,7 +117,7 @@ impl Plan {
 }
 
 impl Derived {
-    fn demands(&self, plan: &Plan) -> [Demand; 4] {
+    fn demands(&self, plan: &Plan) -> [Demand; 5] {
         let is_named = !self.device.is_empty() && !self.signal.is_empty();
         let is_derived = |input: &_| plan.derived.iter().any(|other| other.signal == *input);
         [
@@ -131,6 +133,7 @@ impl Derived {
                 "use signals that are sent: one that is calculated is no input of another",
             ),
             Demand(self.fresh_ms <= DELAY_MS_MAX, "derived.fresh_ms", DELAY),
+            Demand(self.rate_ms.is_none_or(is_span), "derived.rate_ms", SPAN),
         ]
     }
 }
@@ -182,7 +185,7 @@ impl SensorConfig {
         Ok(())
     }
 
-    fn demands(&self) -> [Demand; 10] {
+    fn demands(&self) -> [Demand; 12] {
         let range_holds = self
             .range
             .is_none_or(|r| r.min.is_finite() && r.max.is_finite() && r.min <= r.max);
@@ -204,6 +207,11 @@ impl SensorConfig {
                 "be finite: what is not is bad anyway",
             ),
             Demand(self.stuck_ms.is_none_or(is_window), "stuck_ms", WINDOW),
+            Demand(
+                self.stuck_width.is_finite() && self.stuck_width >= 0.0,
+                "stuck_width",
+                "be finite and not below 0",
+            ),
             Demand(self.lateness_ms <= DELAY_MS_MAX, "lateness_ms", DELAY),
             Demand(self.future_ms_max <= DELAY_MS_MAX, "future_ms_max", DELAY),
             Demand(
@@ -215,6 +223,12 @@ impl SensorConfig {
                 self.quantiles.iter().all(|part| (0.0..=1.0).contains(part)),
                 "quantiles",
                 "lie from 0 to 1, such as 0.95",
+            ),
+            Demand(
+                self.profile_ms
+                    .is_none_or(|ms| (PROFILE_MS_MIN..=WINDOW_MS_MAX).contains(&ms)),
+                "profile_ms",
+                "be from a minute to a week",
             ),
             Demand(self.ewma_tau_ms != Some(0), "ewma_tau_ms", "be above 0"),
             Demand(self.silence.is_none_or(is_spoken), "silence.after_ms", SPAN),

@@ -42,7 +42,9 @@ fn parse(
 ) -> Result<(Expression, Inputs), ExpressionError> {
     if text.len() > EXPRESSION_BYTES_MAX {
         return Err(ExpressionError {
-            column: EXPRESSION_BYTES_MAX + 1,
+            column: 1 + text[..text.floor_char_boundary(EXPRESSION_BYTES_MAX)]
+                .chars()
+                .count(),
             what: "this is too long",
             hint: "256 bytes are allowed",
         });

@@ -131,6 +131,9 @@ fn what_is_too_large_is_refused() {
     );
     let right = "1-(".repeat(10) + "value" + &")".repeat(10) + "> 1";
     assert!(Expression::condition(&right).is_ok(), "as deep as may be");
+    // The column counts characters, the limit bytes.
+    let long = "°".repeat(200);
+    assert_eq!(Expression::condition(&long).unwrap_err().column, 129);
     let long = " ".repeat(300);
     assert_eq!(
         Expression::condition(&long).unwrap_err().what,

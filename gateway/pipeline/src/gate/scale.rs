@@ -66,6 +66,12 @@ impl Scale {
         self.n >= LEARNED_N && self.moves >= LEARNED_MOVES
     }
 
+    /// How far it goes within a period, whatever it did last; none while nothing is known.
+    pub(super) fn jump(&self, factor: f64) -> Option<f64> {
+        let spread = JUMP_SPREAD * libm::sqrt(self.variance);
+        self.is_learned().then(|| (factor * self.step).max(spread))
+    }
+
     /// How far it may go within `steps` periods, by a factor for the usual step and a part of the spread; without bound while
     /// nothing is known.
     pub(super) fn reach(&self, factor: f64, part: f64, steps: f64) -> Reach {
@@ -74,9 +80,8 @@ impl Scale {
             return Reach { jump, width: 0.0 };
         }
         let wider = libm::sqrt(steps).min(WIDENED_MAX);
-        let jump = (factor * self.step)
-            .max(part * JUMP_SPREAD * libm::sqrt(self.variance))
-            .max(RESTLESS * self.latest);
+        let spread = part * JUMP_SPREAD * libm::sqrt(self.variance);
+        let jump = (factor * self.step).max(spread).max(RESTLESS * self.latest);
         Reach {
             jump: wider * jump,
             width: wider * UNIT_STEPS * self.step,
@@ -120,6 +125,11 @@ impl Period {
         } else {
             self.strange += 1;
         }
+    }
+
+    /// Its length; none while it isn't known.
+    pub(super) fn ms(self) -> Option<f64> {
+        (self.ms > 0.0).then_some(self.ms)
     }
 
     /// How many periods a time is, at least one.

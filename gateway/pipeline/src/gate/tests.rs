@@ -3,6 +3,7 @@ use crate::config::Unit;
 use proptest::prelude::*;
 use std::format;
 use std::string::String;
+use wire::{Content, Flags};
 
 const DAY: i64 = 1_767_225_600_000;
 

@@ -97,6 +97,7 @@ impl<M: Memory> Pipeline<M> {
             value: cleaned.content.value().unwrap_or_default(),
             quality: cleaned.flags.quality(),
         };
+        self.learn(place, &cleaned);
         self.take_into_windows(now, place, entry, out);
         self.thin(now, place, cleaned, out);
     }
@@ -105,7 +106,9 @@ impl<M: Memory> Pipeline<M> {
     /// limit is above it all the same.
     fn doubt_the_stuck(&mut self, place: usize, cleaned: Cleaned) -> Cleaned {
         let sensor = &mut self.memory.sensors[place];
-        let Some(stuck_ms) = self.plan.config(sensor.rule).stuck_ms else {
+        let config = self.plan.config(sensor.rule);
+        let width = config.stuck_width;
+        let Some(stuck_ms) = config.stuck_ms else {
             sensor.steady = Steady::default();
             return cleaned;
         };
@@ -119,7 +122,8 @@ impl<M: Memory> Pipeline<M> {
             | Content::Nothing => return cleaned,
         };
         let reasons = cleaned.flags.reasons();
-        if reasons.contains(Reasons::LATE) || !sensor.steady.is_stuck(cleaned.time, value, stuck_ms)
+        if reasons.contains(Reasons::LATE)
+            || !sensor.steady.is_stuck(cleaned.time, value, stuck_ms, width)
         {
             return cleaned;
         }

@@ -44,12 +44,40 @@ impl<M: Memory> Pipeline<M> {
         let Some(derived) = self.plan.derived_of(&sensor.device, &sensor.signal) else {
             return;
         };
-        match self.sample(derived, &sensor.device) {
+        let sample = self.sample(derived, &sensor.device);
+        let (rate_ms, fresh_ms) = (derived.rate_ms, derived.fresh_ms);
+        let sample = match (sample, rate_ms) {
+            (Some(sample), Some(rate_ms)) => self.rate(place, &sample, rate_ms, fresh_ms),
+            (sample, _) => sample,
+        };
+        match sample {
             Some(reading) => {
                 let _ = self.take(now, SensorId(place as u16), &reading, out);
             }
             None => self.counters.derived_stale += 1,
         }
+    }
+
+    /// The change since the sample before, in `rate_ms`; none if there is none before, or it is too old.
+    fn rate(
+        &mut self,
+        place: usize,
+        sample: &Reading,
+        rate_ms: u32,
+        fresh_ms: u32,
+    ) -> Option<Reading> {
+        let time = sample.time?;
+        let sensor = &mut self.memory.sensors[place];
+        let before = sensor.before.filter(|_| sample.value.is_finite());
+        sensor.before = Some((time, sample.value));
+        let (from, value) = before.filter(|(_, value)| value.is_finite())?;
+        let step_ms = time.0.saturating_sub(from.0);
+        (1..=i64::from(fresh_ms))
+            .contains(&step_ms)
+            .then(|| Reading {
+                value: (sample.value - value) / step_ms as f64 * f64::from(rate_ms),
+                ..*sample
+            })
     }
 
     /// The formula of the inputs' last good values; none if one is missing, or older than it may be beside the newest.

@@ -17,6 +17,7 @@ impl<M: Memory> Pipeline<M> {
     /// is set to a later time or none.
     pub(super) fn expire(&mut self, now: Now, out: &mut impl Emit) {
         let sealed = self.counters.telemetry_batches;
+        let profiles = self.counters.profiles;
         let told_max = self.counters.told().saturating_add(TOLD_PER_CALL_MAX);
         for _ in 0..DUE_PER_CALL_MAX {
             let first = self.timers.first(&self.memory.links);
@@ -26,7 +27,9 @@ impl<M: Memory> Pipeline<M> {
             self.expire_sensor(now, usize::from(sensor), out);
             // What gates let go may fill the batch: one call seals no more than one.
             let is_sealed = self.counters.telemetry_batches > sealed;
-            if is_sealed || self.counters.told() >= told_max {
+            // A profile is written to the disk.
+            let is_learned = self.counters.profiles > profiles;
+            if is_sealed || is_learned || self.counters.told() >= told_max {
                 break;
             }
         }
@@ -53,6 +56,7 @@ impl<M: Memory> Pipeline<M> {
         self.notice_silence(now, place, out);
         self.let_go_if_due(now, place, out);
         self.forward_if_due(now, place, out);
+        self.tell_profile_if_due(now, place, out);
         if self.memory.sensors[place].windows.is_stale(now, None) {
             self.close_windows(now, place, Windows::next_revised, out);
         }
@@ -72,7 +76,8 @@ impl<M: Memory> Pipeline<M> {
         let waiting = self.gate(place).and_then(Gate::due);
         let due = sensor.due(self.plan.config(sensor.rule));
         let held = self.thinner(place).and_then(Thinner::due);
-        [waiting, held, due].into_iter().flatten().min()
+        let profile = self.miner(place).map(|miner| miner.due);
+        [waiting, held, profile, due].into_iter().flatten().min()
     }
 
     fn notice_silence(&mut self, now: Now, place: usize, out: &mut impl Emit) {

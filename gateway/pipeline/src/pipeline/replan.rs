@@ -44,6 +44,7 @@ impl<M: Memory> Pipeline<M> {
             self.assign_gate(place);
             self.assign_sketches(place);
             self.assign_thinner(place);
+            self.assign_miner(place);
             self.reset_timer(place);
         }
     }

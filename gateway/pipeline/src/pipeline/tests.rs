@@ -4,6 +4,7 @@ mod alerts;
 mod cleaning;
 mod derived;
 mod due;
+mod mining;
 mod oracle;
 mod plans;
 mod quantiles;
@@ -18,6 +19,7 @@ use crate::config::SensorConfig;
 use crate::gate::Gate;
 use crate::link::Link;
 use crate::output::{BatchKind, Output};
+use crate::profile::{Miner, Profile};
 use crate::thin::Thinner;
 use crate::window::{Pane, PaneSketch};
 use std::boxed::Box;
@@ -38,6 +40,7 @@ impl Memory for Boxed {
     type Sketches = Box<[PaneSketch]>;
     type Gates = Box<[Gate]>;
     type Thinners = Box<[Thinner]>;
+    type Miners = Box<[Miner]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
@@ -52,6 +55,7 @@ pub(crate) fn memory() -> Parts<Boxed> {
         sensors: vec![Sensor::default(); SENSORS].into(),
         panes: vec![Pane::default(); SENSORS * PANES].into(),
         sketches: vec![PaneSketch::default(); 2 * PANES].into(),
+        miners: vec![Miner::default(); SENSORS].into(),
         thinners: vec![Thinner::default(); SENSORS].into(),
         gates: vec![Gate::default(); SENSORS].into(),
         links: vec![Link::default(); SENSORS].into(),
@@ -93,6 +97,7 @@ pub(crate) enum Event {
         why: String,
     },
     Summary(Summary),
+    Profile(Profile, String),
     Rows(Vec<Row>),
     Summaries(Vec<Summary>),
 }
@@ -114,6 +119,9 @@ pub(crate) fn keep(output: Output<'_>) -> Event {
             why: alert.why.to_string(),
         },
         Output::Summary { summary, .. } => Event::Summary(*summary),
+        Output::Profile {
+            profile, partners, ..
+        } => Event::Profile(*profile, partners.join(" ").trim_end().to_string()),
         Output::Batch {
             kind: BatchKind::Telemetry,
             bytes,

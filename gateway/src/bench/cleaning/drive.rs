@@ -31,6 +31,7 @@ fn memory(panes: usize) -> Parts<Boxed> {
         sketches: [].into(),
         gates: [Gate::default()].into(),
         thinners: [].into(),
+        miners: [].into(),
         links: [Link::default()].into(),
         rows: vec![OpenRow::default(); 1024].into(),
         summaries: vec![Summary::default(); 64].into(),

@@ -14,6 +14,7 @@ fn power() -> Plan {
         formula,
         inputs,
         fresh_ms: 5_000,
+        rate_ms: None,
     };
     plan.derived.push(derived).unwrap();
     plan
@@ -142,4 +143,39 @@ fn a_restart_between_input_and_sample_makes_no_difference() {
     rig.wait(1).seal(2);
     let power = rig.pipeline.find("pump-1", "power").unwrap();
     assert_eq!(rig.pipeline.status(power).unwrap().value, 460.0);
+}
+
+#[test]
+fn a_rate_is_the_change_since_the_sample_before() {
+    let mut plan = plan(|_| {});
+    let (formula, inputs) = Expression::formula("flow").unwrap();
+    plan.derived
+        .push(Derived {
+            device: "*".try_into().unwrap(),
+            signal: "speed".try_into().unwrap(),
+            formula,
+            inputs,
+            fresh_ms: 10_000,
+            rate_ms: Some(60_000),
+        })
+        .unwrap();
+    let mut rig = Rig::of(&plan);
+    for (ms, value) in [
+        (0, 1.0),
+        (1000, 3.0),
+        (3000, 3.0),
+        (20_000, 9.0),
+        (21_000, 8.0),
+    ] {
+        rig.read(ms, value).wait(ms + 1);
+    }
+    rig.seal(21_002);
+    let speed = rig.pipeline.find("pump", "speed").unwrap();
+    let rows = rig.rows();
+    let rows = rows.iter().filter(|row| row.sensor == speed);
+    let told: Vec<_> = rows
+        .map(|row| (row.time.0 - WALL, row.content.value().unwrap()))
+        .collect();
+    // The sample at 20 s is too far behind the one before.
+    assert_eq!(told, [(1000, 120.0), (3000, 0.0), (21_000, -60.0)]);
 }

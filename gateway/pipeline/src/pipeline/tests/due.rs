@@ -33,6 +33,7 @@ impl Emit for Tally {
                 self.bytes += alert.write("box", &mut [0; ALERT_BYTES_MAX]).unwrap().len();
             }
             Output::Summary { .. } => self.summaries += 1,
+            Output::Profile { .. } => {}
             Output::Batch { kind, bytes, .. } => {
                 self.batches += 1;
                 self.bytes += bytes.len();
@@ -51,6 +52,7 @@ fn crowd(sensors: usize, panes: usize, plan: Plan) -> Pipeline<Boxed> {
         sensors: vec![Sensor::default(); sensors].into(),
         panes: vec![Pane::default(); sensors * panes].into(),
         sketches: vec![PaneSketch::default(); sensors * panes].into(),
+        miners: vec![Miner::default(); sensors].into(),
         thinners: vec![Thinner::default(); sensors].into(),
         gates: vec![Gate::default(); sensors].into(),
         links: vec![Link::default(); sensors].into(),

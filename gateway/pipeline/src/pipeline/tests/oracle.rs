@@ -182,7 +182,7 @@ proptest! {
             match event {
                 Event::Summary(summary) => single.push(*summary),
                 Event::Summaries(summaries) => batched.extend(summaries),
-                Event::Alert { .. } | Event::Rows(_) => {}
+                Event::Alert { .. } | Event::Rows(_) | Event::Profile(..) => {}
             }
         }
         let key = |summary: &Summary| (summary.window, summary.revision);
