@@ -8,6 +8,7 @@ const SIZES: Sizes = Sizes {
     sensors: 4,
     gates: 0,
     thinners: 0,
+    miners: 0,
     sketched: 0,
     panes_per_sensor: 8,
     rows: 64,

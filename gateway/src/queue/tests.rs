@@ -179,6 +179,7 @@ fn purged(dir: &TempDir) -> Vec<Loss> {
         sensors: 4,
         gates: 0,
         thinners: 0,
+        miners: 0,
         sketched: 0,
         panes_per_sensor: 8,
         rows: 4,
