@@ -40,6 +40,8 @@ pub const PLAN_BYTES_MAX: usize = 128 * 1024;
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Summaries of an open batch.
 pub const SUMMARIES_OPEN_MAX: usize = 1024;
+/// Largest gap record: the gateway's id and five numbers.
+pub const GAP_BYTES_MAX: usize = 256;
 /// Largest alert: all names at their longest, and the why.
 pub const ALERT_BYTES_MAX: usize = 512;
 

@@ -54,8 +54,16 @@ pub struct OutboxRow {
     pub key: String,
     /// Readings (or summaries) inside, for counting.
     pub readings: u32,
-    /// The record's value.
+    /// The record's value; empty: it was thinned.
     pub bytes: Vec<u8>,
+}
+
+impl OutboxRow {
+    /// Whether only the row's place and its count are left, because the disk was full. A gap record goes in its place.
+    #[must_use]
+    pub fn is_thinned(&self) -> bool {
+        self.bytes.is_empty()
+    }
 }
 
 /// How far a gateway's rows are in Kafka: the record on the compacted topic, written in the same

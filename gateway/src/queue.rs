@@ -82,6 +82,8 @@ pub const fn name_of(lane: Lane) -> &'static str {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Waiting {
     rows: u64,
+    /// Rows of which only place and count are left.
+    thinned: u64,
     readings: u64,
     bytes: u64,
     /// First and last sequence.
@@ -91,13 +93,17 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn add(&mut self, row: &OutboxRow, at: Timestamp) {
+    /// `at`: when it was sealed; of a row that was thinned this is not known any more.
+    fn add(&mut self, row: &OutboxRow, at: Option<Timestamp>) {
         self.rows += 1;
+        self.thinned += u64::from(row.is_thinned());
         self.readings += u64::from(row.readings);
         self.bytes += row.bytes.len() as u64;
         let sequence = row.sequence.0;
         self.sequences = Some((self.sequences.map_or(sequence, |(from, _)| from), sequence));
-        self.sealed = Some((self.sealed.map_or(at, |(from, _)| from), at));
+        if let Some(at) = at {
+            self.sealed = Some((self.sealed.map_or(at, |(from, _)| from), at));
+        }
     }
 }
 
@@ -109,14 +115,22 @@ pub fn list(dir: &Path, out: &mut impl Write) -> Result<(), QueueError> {
     let store = Inspected::open(dir)?;
     let mut lanes = [Waiting::default(); LANES];
     store.for_each_row(|row| {
-        let frame = Frame::read(&row.bytes).map_err(|source| bad_row(&row, source))?;
-        lanes[row.lane.index()].add(&row, frame.at);
+        let at = if row.is_thinned() {
+            None
+        } else {
+            Some(
+                Frame::read(&row.bytes)
+                    .map_err(|source| bad_row(&row, source))?
+                    .at,
+            )
+        };
+        lanes[row.lane.index()].add(&row, at);
         Ok::<_, QueueError>(())
     })?;
     writeln!(
         out,
-        "{:<11}{:>9}{:>12}{:>14}  {:<24}sealed (UTC)",
-        "lane", "rows", "readings", "bytes", "sequences"
+        "{:<11}{:>9}{:>9}{:>12}{:>14}  {:<24}sealed (UTC)",
+        "lane", "rows", "thinned", "readings", "bytes", "sequences"
     )?;
     for lane in Lane::ALL {
         let waiting = lanes[lane.index()];
@@ -126,9 +140,10 @@ pub fn list(dir: &Path, out: &mut impl Write) -> Result<(), QueueError> {
         };
         writeln!(
             out,
-            "{:<11}{:>9}{:>12}{:>14}  {:<24}{}",
+            "{:<11}{:>9}{:>9}{:>12}{:>14}  {:<24}{}",
             name_of(lane),
             waiting.rows,
+            waiting.thinned,
             waiting.readings,
             waiting.bytes,
             span(
@@ -150,6 +165,9 @@ pub fn verify(dir: &Path) -> Result<u64, QueueError> {
     let store = Inspected::open(dir)?;
     let mut items = 0;
     store.for_each_row(|row| {
+        if row.is_thinned() {
+            return Ok(());
+        }
         let held = count_items(&row.bytes).map_err(|source| bad_row(&row, source))?;
         let said = u64::from(row.readings);
         if held != said {

@@ -174,6 +174,15 @@ impl Config {
             self.store.max_bytes.0 >= 16 << 20,
             Fault::at("store.max_bytes", "too small", "choose at least 16MiB"),
         );
+        // The journal is kept back to the checkpoint before the newest; thinning makes no room in it.
+        check(
+            self.store.max_bytes.0 / 4 >= self.store.checkpoint_bytes.0,
+            Fault::at(
+                "store.max_bytes",
+                "too small for the journal of two checkpoints",
+                "choose at least four times `checkpoint_bytes`, or lower that",
+            ),
+        );
     }
 
     /// Labels are extension attributes of CloudEvents, whose names are short and plain.

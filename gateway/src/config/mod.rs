@@ -130,9 +130,12 @@ pub struct Store {
     /// Most journal between two checkpoints.
     #[serde(default = "default_checkpoint_bytes")]
     pub checkpoint_bytes: Bytes,
-    /// Largest size of the database; near it the oldest batches are dropped, with a gap record.
+    /// Largest size of the database; near it the oldest batches are thinned, with a gap record.
     #[serde(default = "default_store_bytes_max")]
     pub max_bytes: Bytes,
+    /// What the disk must keep free; with less the database grows no more.
+    #[serde(default = "default_min_free_bytes")]
+    pub min_free_bytes: Bytes,
 }
 
 /// How rows get into Kafka.
@@ -358,6 +361,10 @@ fn default_checkpoint_bytes() -> Bytes {
 
 fn default_store_bytes_max() -> Bytes {
     Bytes(1 << 30)
+}
+
+fn default_min_free_bytes() -> Bytes {
+    Bytes(32 << 20)
 }
 
 impl Config {

@@ -35,6 +35,7 @@ impl Config {
     pub fn store_settings(&self) -> store::Settings {
         store::Settings {
             bytes_max: self.store.max_bytes.0,
+            bytes_free_min: self.store.min_free_bytes.0,
             ..store::Settings::default()
         }
     }

@@ -144,9 +144,13 @@ impl Commits {
         self.overflowed
     }
 
-    /// Rows up to these may go with the next commit; they are no reason for one.
+    /// Rows up to these may go with the next commit; they are no reason for one. One that was refused goes with them too: they
+    /// make the room for it.
     pub(super) fn trim(&mut self, sent: [Option<Sequence>; LANES]) {
         self.gathering.trim_outbox = sent;
+        if let Disk::Retry(_, commit) = &mut self.disk {
+            commit.trim_outbox = sent;
+        }
     }
 
     /// The gathering commit, to say which epoch holds.
@@ -196,7 +200,14 @@ impl Commits {
     }
 
     /// The store had no room for it.
-    pub(super) fn handle_refused(&mut self, now: Instant, commit: Box<Commit>) {
+    pub(super) fn handle_refused(&mut self, now: Instant, mut commit: Box<Commit>) {
+        for (refused, newest) in commit
+            .trim_outbox
+            .iter_mut()
+            .zip(self.gathering.trim_outbox)
+        {
+            *refused = newest.or(*refused);
+        }
         self.disk = Disk::Retry(Instant(now.0 + COMMIT_RETRY_MS), commit);
     }
 

@@ -2,11 +2,12 @@
 
 use pipeline::{Instant, Now};
 use rand_pcg::rand_core::Rng;
+use wire::GapReason;
 
 use super::oversize::Oversize;
-use super::{Action, Engine, Perform};
+use super::{Action, Engine, Perform, gaps};
 use crate::forward::{Failure, Found, Step};
-use crate::outbox::{OutboxRow, Sequence, Watermark};
+use crate::outbox::{Lane, OutboxRow, Sequence, Watermark};
 
 impl Engine {
     /// Takes the next steps.
@@ -31,10 +32,19 @@ impl Engine {
         self.forwarder.deadline().filter(|_| self.settings.forward)
     }
 
-    pub(super) fn handle_loaded(&mut self, rows: Vec<OutboxRow>) {
+    /// What was thinned, and what is too large for Kafka, goes as gap records under the sequences of the rows: so they are
+    /// exactly once where the rows would have been.
+    pub(super) fn handle_loaded(&mut self, now: Now, mut rows: Vec<OutboxRow>) {
         self.forwarder
             .handle_loaded(rows.last().map(|row| row.sequence));
-        self.loaded = self.oversize.apply(rows, &mut self.counters.rows_dead);
+        let gateway = &self.settings.gateway;
+        for row in rows.iter_mut().filter(|row| row.is_thinned()) {
+            let reason = gaps::reason_of_thinning(row.lane);
+            *row = gaps::in_place_of(row, reason, gateway, now.wall);
+        }
+        self.loaded = self.oversize.apply(rows, |dead| {
+            gaps::in_place_of(dead, GapReason::Refused, gateway, now.wall)
+        });
     }
 
     pub(super) fn handle_connected(&mut self, now: Now, watermark: Option<Watermark>) {
@@ -49,6 +59,10 @@ impl Engine {
 
     pub(super) fn handle_sent(&mut self) {
         self.counters.rows_sent += self.loaded.len() as u64;
+        for gap in self.loaded.iter().filter(|row| row.lane == Lane::Gap) {
+            self.counters.gaps_sent += 1;
+            self.counters.items_in_gaps += u64::from(gap.readings);
+        }
         self.loaded.clear();
         self.oversize = Oversize::default();
         self.forwarder.handle_sent();

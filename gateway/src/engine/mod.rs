@@ -13,6 +13,7 @@ mod commits;
 mod durability;
 mod held;
 mod forwarding;
+mod gaps;
 mod intake;
 mod oversize;
 mod outlet;
@@ -194,7 +195,7 @@ impl Engine {
                 self.counters.commits_refused += 1;
                 self.commits.handle_refused(now.instant, commit);
             }
-            Event::Loaded(rows) => self.handle_loaded(rows),
+            Event::Loaded(rows) => self.handle_loaded(now, rows),
             Event::Connected(watermark) => self.handle_connected(now, watermark),
             Event::Sent => self.handle_sent(),
             Event::UplinkFailed(failure) => self.handle_uplink_failed(now, failure),

@@ -1,4 +1,4 @@
-//! Rows that Kafka finds too large: in halves, in quarters, and so on; what is still too large is dropped, and counted.
+//! Rows that Kafka finds too large: in halves, in quarters, and so on; for what is still too large something else goes.
 
 use wire::{BatchReader, Frame, Full, Kind, Row, SensorId, SensorName, Summary, SummaryReader};
 
@@ -25,8 +25,12 @@ impl Oversize {
         }
     }
 
-    /// Puts the parts in the place of rows that were refused; `dead` counts rows that cannot be made smaller.
-    pub(super) fn apply(&self, rows: Vec<OutboxRow>, dead: &mut u64) -> Vec<OutboxRow> {
+    /// Puts the parts in the place of rows that were refused; `instead` makes what goes for a row that cannot be made smaller.
+    pub(super) fn apply(
+        &self,
+        rows: Vec<OutboxRow>,
+        instead: impl Fn(&OutboxRow) -> OutboxRow,
+    ) -> Vec<OutboxRow> {
         if self.refused.is_empty() {
             return rows;
         }
@@ -40,7 +44,7 @@ impl Oversize {
                 None => kept.push(row),
                 Some((_, parts)) => match split(&row, *parts) {
                     Some(parts) => kept.extend(parts),
-                    None => *dead += 1,
+                    None => kept.push(instead(&row)),
                 },
             }
         }
@@ -176,10 +180,9 @@ mod tests {
     fn a_refused_batch_goes_in_parts_that_hold_every_reading_once() {
         let (row, rows) = batch(95);
         let mut oversize = Oversize::default();
-        let mut dead = 0;
         for parts in [2, 4, 8] {
             oversize.refuse(Sequence(5));
-            let kept = oversize.apply(vec![row.clone()], &mut dead);
+            let kept = oversize.apply(vec![row.clone()], |_| panic!("it can be made smaller"));
             assert_eq!(kept.len(), parts);
             assert!(
                 kept.iter()
@@ -188,16 +191,17 @@ mod tests {
             );
             assert_eq!(items(&kept), rows);
         }
-        assert_eq!(dead, 0);
     }
 
     #[test]
-    fn a_row_that_cannot_be_made_smaller_is_dropped_and_counted() {
+    fn something_else_goes_for_a_row_that_cannot_be_made_smaller() {
         let (row, _) = batch(1);
         let mut oversize = Oversize::default();
         oversize.refuse(Sequence(5));
-        let mut dead = 0;
-        assert!(oversize.apply(vec![row], &mut dead).is_empty());
-        assert_eq!(dead, 1);
+        let gap = OutboxRow {
+            lane: Lane::Gap,
+            ..row.clone()
+        };
+        assert_eq!(oversize.apply(vec![row], |_| gap.clone()), [gap]);
     }
 }

@@ -44,8 +44,10 @@ pub struct Counters {
     pub rows_sent: u64,
     /// Transfers that failed.
     pub transfers_failed: u64,
-    /// Rows too large for Kafka even in parts.
-    pub rows_dead: u64,
+    /// Rows that went to Kafka as gap records: thinned for want of disk, or too large even in parts.
+    pub gaps_sent: u64,
+    /// Readings, summaries and alerts that were in them.
+    pub items_in_gaps: u64,
 }
 
 /// The engine's state in numbers.

@@ -87,7 +87,7 @@ pub fn export(
         out,
     };
     Inspected::open(dir)?.for_each_row(|row| {
-        if row.lane == lane {
+        if row.lane == lane && !row.is_thinned() {
             lines.write_row(&row)
         } else {
             Ok(())

@@ -79,7 +79,7 @@ fn what_waits_is_listed_by_lane() {
     let telemetry = table.lines().last().expect("a line");
     let words: Vec<&str> = telemetry.split_whitespace().collect();
     let bytes = batch().len().to_string();
-    assert_eq!(words[..4], ["telemetry", "1", "2", &bytes]);
+    assert_eq!(words[..5], ["telemetry", "1", "0", "2", &bytes]);
     assert!(
         telemetry.contains("2025-11-24T16:00:02Z to 2025-11-24T16:00:02Z"),
         "{table}"
@@ -211,4 +211,18 @@ fn a_purge_says_what_is_lost_and_leaves_a_gap_in_its_place() {
     );
     assert_eq!(purged(&dir), [], "what is gone is not lost again");
     assert_eq!(verify(dir.path()).expect("the gap stays"), 1);
+}
+
+#[test]
+fn a_row_that_was_thinned_is_listed_and_sound_and_exports_nothing() {
+    let dir = store_with(2, &[]);
+    let table = text(|out| list(dir.path(), out));
+    let telemetry = table.lines().last().expect("a line");
+    let words: Vec<&str> = telemetry.split_whitespace().collect();
+    assert_eq!(words[..5], ["telemetry", "1", "1", "2", "0"]);
+    assert_eq!(verify(dir.path()).expect("sound"), 0);
+    assert_eq!(
+        text(|out| export(dir.path(), Lane::Telemetry, Format::Ndjson, out)),
+        ""
+    );
 }

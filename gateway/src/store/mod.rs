@@ -11,8 +11,10 @@ mod error;
 mod inspect;
 mod recall;
 mod recovery;
+mod room;
 mod schema;
 mod statements;
+mod thinning;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -38,11 +40,24 @@ pub const MOVED_ASIDE_MAX: u32 = 1_000;
 /// Highest sequence that fits beside its lane in one integer of SQLite.
 pub const SEQUENCE_MAX: u64 = (1 << 56) - 1;
 
+/// Room that is kept free in the file by thinning: the largest commit, and a checkpoint of a thousand sensors.
+pub const ROOM_BYTES: u64 = 6 << 20;
+/// Most bytes that one commit thins: more than one commit brings.
+pub const THINNED_BYTES_PER_COMMIT_MAX: u64 = 8 << 20;
+/// Most rows that one commit thins: a tenth of a second of work.
+pub const THINNED_ROWS_PER_COMMIT_MAX: u64 = 4096;
+/// The reserve is restored by the first commit of so many for which the disk has room.
+pub const RESERVE_EVERY_COMMITS: u64 = 256;
+
 /// How the store uses memory and disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Largest size of the database file, bytes; a commit that needs more is refused with [`StoreError::Full`].
+    /// Largest size of the database file, bytes. Near it the oldest rows are thinned; a commit that finds no room even so
+    /// is refused with [`StoreError::Full`].
     pub bytes_max: u64,
+    /// What the disk must keep free, bytes: with less the file grows no more, and its oldest rows are thinned. 0: the disk is
+    /// not looked at, and has no reserve.
+    pub bytes_free_min: u64,
     /// Memory for pages, bytes.
     pub cache_bytes: u32,
     /// The write-ahead log goes into the database when it is this long, bytes. Longer means fewer writes
@@ -54,6 +69,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             bytes_max: 1 << 30,
+            bytes_free_min: 0,
             cache_bytes: 2 << 20,
             wal_bytes: 4 << 20,
         }
@@ -148,6 +164,10 @@ pub struct Usage {
     pub bytes_written: u64,
     /// Rows and bytes that wait, per lane.
     pub outbox: [LaneUsage; LANES],
+    /// Rows that were thinned since it was opened.
+    pub thinned_rows: u64,
+    /// Readings, summaries and alerts that were in them.
+    pub thinned_items: u64,
     /// Size of the database file, bytes.
     pub file_bytes: u64,
     /// Part of it that is free for new data, bytes.

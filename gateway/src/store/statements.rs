@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, Statement};
 
+use super::thinning::Thinning;
+use super::writer::used_bytes;
 use super::{CHECKPOINTS_KEPT, SEQUENCE_MAX, Usage, lane_and_sequence, place};
 use crate::commit::{Commit, Mutation, SealedRow};
 use crate::outbox::{Lane, OutboxRow, Sequence};
@@ -10,7 +12,7 @@ use crate::outbox::{Lane, OutboxRow, Sequence};
 pub(super) struct Statements<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
-    pub(super) rollback: Statement<'c>,
+    rollback: Statement<'c>,
     insert_chunk: Statement<'c>,
     insert_row: Statement<'c>,
     measure_rows: Statement<'c>,
@@ -22,6 +24,8 @@ pub(super) struct Statements<'c> {
     put_checkpoint: Statement<'c>,
     trim_checkpoints: Statement<'c>,
     trim_journal: Statement<'c>,
+    thinning: Thinning<'c>,
+    connection: &'c Connection,
 }
 
 impl<'c> Statements<'c> {
@@ -55,16 +59,28 @@ impl<'c> Statements<'c> {
                      (SELECT max(position) FROM journal
                       WHERE position <= (SELECT min(position) FROM checkpoint))",
             )?,
+            thinning: Thinning::prepare(connection)?,
+            connection,
         })
     }
 
-    /// Deletes come first: in a full file they make the room for what is inserted.
-    pub(super) fn write(&mut self, commit: &Commit, usage: &mut Usage) -> rusqlite::Result<()> {
+    /// Deletes come first: in a full file they make the room for what is inserted. Rows are thinned until no more than
+    /// `used_bytes_max` of the file are in use.
+    pub(super) fn write(
+        &mut self,
+        commit: &Commit,
+        used_bytes_max: u64,
+        usage: &mut Usage,
+    ) -> rusqlite::Result<()> {
         self.begin.execute([])?;
         for lane in Lane::ALL {
             if let Some(sequence) = commit.trim_outbox[lane.index()] {
                 self.trim_rows(lane, sequence, usage)?;
             }
+        }
+        if usage.file_bytes > used_bytes_max {
+            let excess = used_bytes(self.connection)?.saturating_sub(used_bytes_max);
+            self.thinning.thin(excess, usage)?;
         }
         if let Some(epoch) = commit.epoch {
             self.put_epoch.execute([epoch.cast_signed()])?;
@@ -86,6 +102,16 @@ impl<'c> Statements<'c> {
             };
         }
         self.commit.execute([])?;
+        Ok(())
+    }
+
+    /// The transaction came to nothing.
+    pub(super) fn roll_back(&mut self) -> rusqlite::Result<()> {
+        self.thinning.take_back();
+        // SQLite has rolled back by itself after some errors.
+        if !self.connection.is_autocommit() {
+            self.rollback.execute([])?;
+        }
         Ok(())
     }
 

@@ -7,11 +7,12 @@ use std::thread::{Builder, JoinHandle};
 use rusqlite::Connection;
 
 use super::recall::read_again;
+use super::room::{Reserve, free_bytes};
 use super::schema::PAGE_BYTES;
 use super::statements::Statements;
 use super::{
-    REQUESTS_MAX, Recall, Recalled, Reply, Request, STACK_BYTES, Settings, StoreError, Usage,
-    suspicion,
+    REQUESTS_MAX, RESERVE_EVERY_COMMITS, ROOM_BYTES, Recall, Recalled, Reply, Request,
+    STACK_BYTES, Settings, StoreError, Usage, suspicion,
 };
 use crate::commit::Commit;
 use crate::outbox::{Lane, OutboxRow, Sequence};
@@ -79,9 +80,12 @@ fn serve(
     requests: &Receiver<Request>,
     mut reply: impl FnMut(Reply),
 ) {
+    let reserve = Reserve::new(&path, &settings);
+    reserve.restore();
     let mut store = Store {
         connection,
         path,
+        reserve,
         settings,
         usage,
         statements: None,
@@ -123,6 +127,7 @@ fn serve(
 struct Store<'c> {
     connection: &'c Connection,
     path: PathBuf,
+    reserve: Reserve,
     settings: Settings,
     usage: Usage,
     /// Prepared at the first use, so that their failure has a request to answer.
@@ -136,7 +141,15 @@ struct Store<'c> {
 impl<'c> Store<'c> {
     /// Makes all of `commit` durable.
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        let result = self.try_commit(commit);
+        let mut result = self.try_commit(commit);
+        if matches!(result, Err(StoreError::Full { .. })) && self.reserve.give_up() {
+            // Room for a log and what it becomes in the database: enough to delete what is in Kafka, and to thin.
+            result = self
+                .checkpoint_if_there_is_room()
+                .and_then(|()| self.try_commit(commit));
+        } else if self.usage.commits.is_multiple_of(RESERVE_EVERY_COMMITS) {
+            self.reserve.restore();
+        }
         if let Err(error) = &result {
             self.note(error);
         }
@@ -145,17 +158,15 @@ impl<'c> Store<'c> {
 
     fn try_commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.refuse_if_broken()?;
-        let outbox_before = self.usage.outbox;
+        let usage_before = self.usage;
+        let used_bytes_max = self.used_bytes_max();
         let path = self.path.clone();
         let connection = self.connection;
         let usage = &mut self.usage;
         let statements = prepared(&mut self.statements, connection, &path)?;
-        if let Err(error) = statements.write(commit, usage) {
-            usage.outbox = outbox_before;
-            // SQLite has rolled back by itself after some errors.
-            if !connection.is_autocommit()
-                && let Err(error) = statements.rollback.execute([])
-            {
+        if let Err(error) = statements.write(commit, used_bytes_max, usage) {
+            *usage = usage_before;
+            if let Err(error) = statements.roll_back() {
                 return Err(StoreError::Failed {
                     path,
                     tried: "roll back",
@@ -169,11 +180,32 @@ impl<'c> Store<'c> {
         if self.log_frames * (PAGE_BYTES + FRAME_HEADER_BYTES) < self.settings.wal_bytes {
             return Ok(());
         }
+        self.checkpoint_if_there_is_room()
+    }
+
+    /// What is committed stands in the log, and goes into the database when there is room again.
+    fn checkpoint_if_there_is_room(&mut self) -> Result<(), StoreError> {
         match self.checkpoint_log("PASSIVE") {
-            // The commit stands in the log, which goes into the database when there is room again.
             Err(StoreError::Full { .. }) | Ok(()) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// How much of the file may be in use before a commit: the rest is for what it brings.
+    fn used_bytes_max(&self) -> u64 {
+        let Settings {
+            bytes_max,
+            bytes_free_min,
+            ..
+        } = self.settings;
+        let mut bytes = bytes_max;
+        // Where the disk cannot be measured its end is met by a commit that finds no room.
+        if bytes_free_min > 0
+            && let Ok(free) = free_bytes(&self.path)
+        {
+            bytes = bytes.min(self.usage.file_bytes + free.saturating_sub(bytes_free_min));
+        }
+        bytes - ROOM_BYTES.min(bytes / 4)
     }
 
     fn count_commit(&mut self) -> rusqlite::Result<()> {
@@ -286,6 +318,12 @@ pub(super) fn file_usage(connection: &Connection) -> rusqlite::Result<(u64, u64)
     let pages = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let bytes = |pages: i64| pages.cast_unsigned() * PAGE_BYTES;
     Ok((bytes(pages("page_count")?), bytes(pages("freelist_count")?)))
+}
+
+/// How much of the database file holds data, bytes.
+pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let (file, free) = file_usage(connection)?;
+    Ok(file.saturating_sub(free))
 }
 
 fn prepared<'s, 'c>(

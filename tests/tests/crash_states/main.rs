@@ -97,6 +97,7 @@ struct Explorer {
     opened: BTreeMap<Form, u64>,
     acknowledged_max: usize,
     rows_in_kafka_max: usize,
+    thinned_max: u64,
 }
 
 impl Explorer {
@@ -107,6 +108,7 @@ impl Explorer {
             opened: BTreeMap::new(),
             acknowledged_max: 0,
             rows_in_kafka_max: 0,
+            thinned_max: 0,
         }
     }
 
@@ -167,6 +169,7 @@ impl Explorer {
         *self.opened.entry(form).or_default() += 1;
         self.acknowledged_max = self.acknowledged_max.max(oracle.acknowledged());
         self.rows_in_kafka_max = self.rows_in_kafka_max.max(oracle.rows_in_kafka());
+        self.thinned_max = self.thinned_max.max(oracle.thinned());
         cut.write(&self.image);
         let is_looked_at_twice = self.seen.len().is_multiple_of(16);
         if let Err(wrong) = oracle.judge(&self.image, is_looked_at_twice) {
@@ -182,13 +185,15 @@ impl Explorer {
     fn report(&self, ops: &[Op]) {
         let count = |wanted: fn(&Op) -> bool| ops.iter().filter(|op| wanted(op)).count();
         println!(
-            "recorded: {} writes, {} syncs of files, {} of folders, {} acknowledgements, {} rows in Kafka",
+            "recorded: {} writes, {} syncs of files, {} of folders, {} acknowledgements, {} rows in Kafka, {} readings thinned",
             count(|op| matches!(op, Op::Write { .. })),
             count(|op| matches!(op, Op::Sync(Place::File(_)))),
             count(|op| matches!(op, Op::Sync(Place::Folder))),
             self.acknowledged_max,
             self.rows_in_kafka_max,
+            self.thinned_max,
         );
+        assert!(self.thinned_max > 20, "otherwise no thinning was cut");
         for (form, count) in &self.opened {
             println!("{:<40} {count:>8}", form.name());
         }

@@ -1,6 +1,6 @@
 //! What must be in the store and in Kafka after a cut: a list of what was said, and nothing of what the gateway thinks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use gateway::commit::SealedRow;
@@ -11,7 +11,7 @@ use gateway::recover;
 use gateway::store::{Inspected, Reply, Request};
 use pipeline::Instant;
 use serde::{Deserialize, Serialize};
-use wire::{Alert, BatchReader, SensorName, Summary};
+use wire::{Alert, BatchReader, Gap, SensorName, Summary};
 
 use crate::workload;
 
@@ -37,6 +37,35 @@ pub(crate) struct Sent {
     pub(crate) sequence: u64,
     /// The readings in it.
     pub(crate) numbers: Vec<u64>,
+    /// Or how many were in it, if it was thinned.
+    pub(crate) thinned: u64,
+}
+
+impl Sent {
+    /// What a row of the outbox, or the gap record in its place, tells a consumer.
+    pub(crate) fn of(row: &OutboxRow) -> Self {
+        let mut sent = Self {
+            lane: row.lane.index(),
+            sequence: row.sequence.0,
+            numbers: Vec::new(),
+            thinned: 0,
+        };
+        if row.lane == Lane::Gap {
+            let (_, gap) = Gap::read(&row.bytes).expect("a gap");
+            assert_eq!((gap.from, gap.to), (sent.sequence, sent.sequence));
+            sent.thinned = gap.count;
+            sent.lane = match gap.lane {
+                wire::Lane::Telemetry => Lane::Telemetry.index(),
+                wire::Lane::Aggregates => Lane::Aggregate.index(),
+                wire::Lane::Alerts => Lane::Alert.index(),
+            };
+        } else if row.is_thinned() {
+            sent.thinned = u64::from(row.readings);
+        } else {
+            sent.numbers = numbers_in(row.lane, &row.bytes);
+        }
+        sent
+    }
 }
 
 /// All that was said so far.
@@ -75,6 +104,11 @@ impl Oracle {
         self.kafka.len()
     }
 
+    /// Readings of which Kafka has only the number.
+    pub(crate) fn thinned(&self) -> u64 {
+        self.kafka.values().map(|row| row.thinned).sum()
+    }
+
     /// Opens what a cut left, as a start does, and says what is wrong with it; `twice`: opens it once more.
     pub(crate) fn judge(&self, folder: &Path, twice: bool) -> Result<(), String> {
         let rows = open(folder)?;
@@ -108,24 +142,41 @@ impl Oracle {
         if !all.keys().copied().eq(1..=all.len() as u64) {
             return Err(format!("sequences with a hole: {:?}", all.keys()));
         }
+        self.count(
+            all.values()
+                .filter(|row| row.lane == Lane::Telemetry.index()),
+        )
+    }
+
+    /// Readings are sealed in the order in which they were sent, so each row holds the next ones, or says how many are missing.
+    fn count<'s>(&self, rows: impl Iterator<Item = &'s Sent>) -> Result<(), String> {
+        let mut next = 0;
         let mut last = BTreeMap::new();
-        let mut there = BTreeSet::new();
-        for number in all.values().flat_map(|row| &row.numbers) {
-            if !there.insert(*number) {
-                return Err(format!("reading {number} is there twice"));
-            }
+        for row in rows {
             // The client's readings go round over five devices.
-            if last.insert(number % 5, *number) > Some(*number) {
-                return Err(format!("reading {number} is out of order"));
+            if let Some(late) = row
+                .numbers
+                .iter()
+                .find(|number| last.insert(*number % 5, **number) > Some(**number))
+            {
+                return Err(format!("reading {late} is out of order"));
             }
+            let end = next + row.numbers.len() as u64 + row.thinned;
+            let mut numbers = row.numbers.clone();
+            numbers.sort_unstable();
+            if row.thinned == 0 && !numbers.iter().copied().eq(next..end) {
+                return Err(format!(
+                    "{numbers:?} in row {} and not {next} to {end}",
+                    row.sequence
+                ));
+            }
+            next = end;
         }
-        match self
-            .acknowledged
-            .iter()
-            .find(|number| !there.contains(number))
-        {
-            Some(lost) => Err(format!("reading {lost} was acknowledged and is lost")),
-            None => Ok(()),
+        match self.acknowledged.iter().max() {
+            Some(newest) if *newest >= next => {
+                Err(format!("{next} to {newest} were acknowledged and are lost"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -141,7 +192,7 @@ fn open(folder: &Path) -> Result<Found, String> {
     let config = workload::config_in(folder);
     let wrong = |error: &dyn core::fmt::Display| error.to_string();
     let (recovered, opened) =
-        recover::open(folder, workload::settings(&config)).map_err(|error| wrong(&error))?;
+        recover::open(folder, workload::settings(&config, false)).map_err(|error| wrong(&error))?;
     if let Some(moved) = &recovered.moved_aside {
         return Err(format!("moved aside: {}", moved.why));
     }
@@ -149,7 +200,12 @@ fn open(folder: &Path) -> Result<Found, String> {
     let epoch = recovered.epoch;
     let (mut restored, opened) = recover::recover(recovered, opened, &plan, &config.sizes())
         .map_err(|error| wrong(&error))?;
-    if folder.read_dir().expect("a folder").count() > 2 {
+    let was_moved = |name: &std::ffi::OsStr| name.to_string_lossy().contains("corrupt");
+    if folder
+        .read_dir()
+        .expect("a folder")
+        .any(|file| was_moved(&file.expect("a file").file_name()))
+    {
         return Err("moved aside: the journal makes no sense".into());
     }
     let (writer, replies) = workload::start(opened);
@@ -173,11 +229,7 @@ fn open(folder: &Path) -> Result<Found, String> {
             bytes_max,
             rows_max,
         }) {
-            Reply::Loaded(loaded) => rows.extend(loaded.iter().map(|row| Sent {
-                lane: row.lane.index(),
-                sequence: row.sequence.0,
-                numbers: numbers(row),
-            })),
+            Reply::Loaded(loaded) => rows.extend(loaded.iter().map(Sent::of)),
             other => return Err(format!("rows of {lane:?}: {other:?}")),
         }
     }
@@ -199,6 +251,7 @@ fn seal_the_rest(machine: &mut Machine, rows: &mut Vec<Sent>) {
                 lane: row.lane.index(),
                 sequence: row.sequence.0,
                 numbers: numbers_in(row.lane, row.bytes),
+                thinned: 0,
             });
         }
     }
@@ -214,10 +267,6 @@ fn seal_the_rest(machine: &mut Machine, rows: &mut Vec<Sent>) {
 }
 
 /// The numbers of the readings in a row.
-pub(crate) fn numbers(row: &OutboxRow) -> Vec<u64> {
-    numbers_in(row.lane, &row.bytes)
-}
-
 fn numbers_in(lane: Lane, bytes: &[u8]) -> Vec<u64> {
     if lane != Lane::Telemetry {
         return Vec::new();

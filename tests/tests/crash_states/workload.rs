@@ -18,7 +18,7 @@ use gateway::store::{Opened, Reply, Request, Settings, Writer};
 use tests::harness::{WALL_MS, config};
 use tests::lives::Client;
 
-use crate::oracle::{Said, Sent, numbers};
+use crate::oracle::{Said, Sent};
 
 /// Lives in one process: the second and third open what the one before left, without a power cut.
 const LIVES: u64 = 3;
@@ -42,10 +42,11 @@ pub(crate) fn config_in(dir: &Path) -> Config {
     ))
 }
 
-/// As the config says, but for the log.
-pub(crate) fn settings(config: &Config) -> Settings {
+/// As the config says, but for the sizes; where the disk is `crowded` rows are thinned, as if others had filled it.
+pub(crate) fn settings(config: &Config, crowded: bool) -> Settings {
     Settings {
         wal_bytes: WAL_BYTES,
+        bytes_free_min: if crowded { u64::MAX / 2 } else { 0 },
         ..config.store_settings()
     }
 }
@@ -59,7 +60,7 @@ pub(crate) fn live(dir: &Path) {
     let mut mark = None;
     let mut now_ms = 0;
     for life in 0..LIVES {
-        let mut gateway = Life::begin(&config, now_ms, mark);
+        let mut gateway = Life::begin(&config, life == 1, now_ms, mark);
         for number in 0..READINGS {
             // Half of the time Kafka is away, so that there is a backlog.
             gateway.kafka_is_there = number * 2 > READINGS || life == 2;
@@ -143,9 +144,9 @@ const CONNECTION: ConnectionId = ConnectionId {
 };
 
 impl Life {
-    fn begin(config: &Config, start_ms: u64, mark: Option<Watermark>) -> Self {
+    fn begin(config: &Config, crowded: bool, start_ms: u64, mark: Option<Watermark>) -> Self {
         let (recovered, opened) =
-            recover::open(&config.store.dir, settings(config)).expect("opens");
+            recover::open(&config.store.dir, settings(config, crowded)).expect("opens");
         let plan = config.plan().expect("valid");
         let (mut restored, opened) =
             recover::recover(recovered, opened, &plan, &config.sizes()).expect("recovers");
@@ -255,12 +256,7 @@ impl Life {
             }
             Wish::Connect if self.kafka_is_there => self.tell(Event::Connected(self.mark)),
             Wish::Send(rows, watermark) if self.kafka_is_there => {
-                let sent = |row: &OutboxRow| Sent {
-                    lane: row.lane.index(),
-                    sequence: row.sequence.0,
-                    numbers: numbers(row),
-                };
-                let rows = rows.iter().map(sent).collect();
+                let rows = rows.iter().map(Sent::of).collect();
                 said.say(&Said::Sent { watermark, rows });
                 self.mark = Some(watermark);
                 self.tell(Event::Sent);

@@ -10,22 +10,10 @@ fn a_full_store_refuses_and_takes_the_same_commit_once_there_is_room() {
         ..Settings::default()
     };
     let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
-    let bytes = vec![1; 64 * 1024];
-    let large = |sequence| {
-        let mut commit = chunk(sequence, b"journal");
-        let row = SealedRow {
-            lane: Lane::Telemetry,
-            sequence: Sequence(sequence),
-            key: "edge-1",
-            readings: 1,
-            bytes: &bytes,
-        };
-        commit.push_row(&row).expect("room");
-        Box::new(commit)
-    };
+    let entries = vec![1; 64 * 1024];
     let mut refused = None;
-    for sequence in 1..=16 {
-        match running.ask(Request::Commit(large(sequence))) {
+    for position in 1..=16 {
+        match running.ask(Request::Commit(Box::new(chunk(position, &entries)))) {
             Reply::Committed { usage, .. } => running.usage = usage,
             Reply::CommitFailed { commit, error } => {
                 assert!(
@@ -39,21 +27,130 @@ fn a_full_store_refuses_and_takes_the_same_commit_once_there_is_room() {
         }
     }
     let refused = refused.expect("16 times 64 KiB do not fit into 512 KiB");
-    let stored = running.usage.outbox_bytes();
-    assert!(running.usage.file_bytes <= settings.bytes_max && stored >= 4 * 64 * 1024);
+    assert!(running.usage.file_bytes <= settings.bytes_max && refused.position > 4);
 
-    let sent = refused.position - 2;
+    let newest = refused.position - 1;
     running
-        .commit(trim(Lane::Telemetry, sent))
+        .commit(with_checkpoint(new_commit(), newest))
         .expect("making room is never refused");
-    let position = refused.position;
-    assert_eq!(refused.rows().len(), 1, "it comes back as it was given");
     running.commit(*refused).expect("now there is room");
-    assert_eq!(
-        running.load_sequences(Lane::Telemetry),
-        [position - 1, position]
+}
+
+/// Rows of 64 KiB until there is no room for all.
+fn fill(running: &mut Running, sequences: core::ops::RangeInclusive<u64>, lanes: &[Lane]) {
+    let bytes = vec![1; 64 * 1024];
+    for sequence in sequences {
+        let mut commit = chunk(sequence, b"journal");
+        let row = SealedRow {
+            lane: lanes[sequence as usize % lanes.len()],
+            sequence: Sequence(sequence),
+            key: "edge-1",
+            readings: 10,
+            bytes: &bytes,
+        };
+        commit.push_row(&row).expect("room");
+        running.commit(commit).expect("thinning makes the room");
+    }
+}
+
+fn load_thinned(running: &Running, lane: Lane) -> Vec<(u64, bool)> {
+    let rows = running.load(lane, 0, usize::MAX, usize::MAX);
+    assert!(rows.iter().all(|row| row.readings == 10), "counts stay");
+    rows.iter()
+        .map(|row| (row.sequence.0, row.is_thinned()))
+        .collect()
+}
+
+#[test]
+fn near_its_bound_the_oldest_rows_are_thinned_and_their_counts_stay() {
+    let dir = TempDir::new().expect("a directory");
+    let settings = Settings {
+        bytes_max: 512 * 1024,
+        ..Settings::default()
+    };
+    let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
+    fill(&mut running, 1..=30, &[Lane::Telemetry]);
+    let rows = load_thinned(&running, Lane::Telemetry);
+    let kept = rows.iter().filter(|(_, is_thinned)| !is_thinned).count() as u64;
+    assert!((3..8).contains(&kept), "{rows:?}");
+    let expected = (1..=30).map(|sequence| (sequence, sequence <= 30 - kept));
+    assert!(
+        rows.iter().copied().eq(expected),
+        "the oldest, and no hole: {rows:?}"
     );
-    assert_eq!(running.usage.outbox_bytes(), 2 * 64 * 1024);
+    let usage = running.usage;
+    assert_eq!(
+        (usage.thinned_rows, usage.thinned_items),
+        (30 - kept, 10 * (30 - kept))
+    );
+    assert_eq!(usage.outbox[Lane::Telemetry.index()].rows, 30);
+    assert_eq!(usage.outbox_bytes(), kept * 64 * 1024);
+
+    // A replay makes the same rows again: what was thinned stays so.
+    drop(running);
+    let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
+    fill(&mut running, 31..=31, &[Lane::Telemetry]);
+    let again = with_rows(new_commit(), Lane::Telemetry, 1..=4);
+    running.commit(again).expect("room");
+    assert_eq!(load_thinned(&running, Lane::Telemetry)[..4], rows[..4]);
+}
+
+#[test]
+fn readings_are_thinned_first_and_alerts_last() {
+    let dir = TempDir::new().expect("a directory");
+    let settings = Settings {
+        bytes_max: 1024 * 1024,
+        ..Settings::default()
+    };
+    let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
+    let lanes = [Lane::Telemetry, Lane::Aggregate, Lane::Alert];
+    let thinned = |running: &Running| {
+        lanes.map(|lane| {
+            load_thinned(running, lane)
+                .iter()
+                .filter(|(_, is_thinned)| *is_thinned)
+                .count()
+        })
+    };
+    fill(&mut running, 1..=15, &lanes);
+    let [readings, summaries, alerts] = thinned(&running);
+    assert!(
+        readings > 0 && summaries == 0 && alerts == 0,
+        "{readings} {summaries} {alerts}"
+    );
+    fill(&mut running, 16..=24, &lanes);
+    let [readings, summaries, alerts] = thinned(&running);
+    assert!(
+        readings >= 7 && summaries > 0 && alerts == 0,
+        "{readings} {summaries} {alerts}"
+    );
+    fill(&mut running, 25..=60, &lanes);
+    let [_, _, alerts] = thinned(&running);
+    assert!(alerts > 0);
+}
+
+/// The disk of a test has less free than this asks for, so the file must not grow, and goes on by what is in it.
+#[test]
+fn on_a_disk_that_others_have_filled_the_file_grows_no_more() {
+    let dir = TempDir::new().expect("a directory");
+    let mut running = start_in(dir.path());
+    fill(&mut running, 1..=30, &[Lane::Telemetry]);
+    drop(running);
+    let settings = Settings {
+        bytes_free_min: u64::MAX / 2,
+        ..Settings::default()
+    };
+    let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
+    fill(&mut running, 31..=31, &[Lane::Telemetry]);
+    let before = running.usage.file_bytes;
+    fill(&mut running, 32..=90, &[Lane::Telemetry]);
+    assert!(
+        running.usage.file_bytes <= before + 128 * 1024,
+        "{:?}",
+        running.usage
+    );
+    let rows = load_thinned(&running, Lane::Telemetry);
+    assert!(!rows[80].1 && rows[20].1 && rows.len() == 90, "{rows:?}");
 }
 
 #[test]
