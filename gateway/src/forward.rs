@@ -10,10 +10,13 @@
 //!    └──────────┴─────── failed ──────┴──────────┘        Stopped: a person must act
 //! ```
 
+mod pace;
+
 use pipeline::Instant;
 
 use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN};
 use crate::outbox::{LANES, Lane, Sequence, Sequences, Watermark};
+use pace::Pace;
 
 /// What the forwarder wants done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub enum Step {
         lane: Lane,
         /// Rows with a higher sequence.
         after: Sequence,
+        /// Together no larger than this, unless the first is.
+        bytes_max: usize,
     },
     /// Send the rows that were loaded, with this watermark in the same transaction.
     Send {
@@ -58,12 +63,23 @@ pub enum Found {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Paused { until: Instant },
+    Paused {
+        until: Instant,
+    },
     Connecting,
     Ready,
-    Loading { lane: Lane },
-    Loaded { lane: Lane, last: Sequence },
-    Sending { lane: Lane, last: Sequence },
+    Loading {
+        lane: Lane,
+    },
+    Loaded {
+        lane: Lane,
+        last: Sequence,
+    },
+    Sending {
+        lane: Lane,
+        last: Sequence,
+        has_backlog: bool,
+    },
     Stopped,
 }
 
@@ -79,12 +95,14 @@ pub struct Forwarder {
     failures: u32,
     /// The lane below alerts and gaps that went last: the two big ones take turns.
     last_lane: Lane,
+    pace: Pace,
 }
 
 impl Forwarder {
-    /// Starts with what the store holds: its epoch, and the highest sequence of each lane.
+    /// Starts with what the store holds: its epoch, and the highest sequence of each lane. A backlog is sent in `drain_share`
+    /// percent of the time.
     #[must_use]
-    pub fn new(now: Instant, epoch: Option<u64>, durable: Sequences) -> Self {
+    pub fn new(now: Instant, epoch: Option<u64>, durable: Sequences, drain_share: u8) -> Self {
         Self {
             state: State::Paused { until: now },
             epoch,
@@ -93,6 +111,7 @@ impl Forwarder {
             durable,
             failures: 0,
             last_lane: Lane::Telemetry,
+            pace: Pace::new(drain_share),
         }
     }
 
@@ -136,6 +155,7 @@ impl Forwarder {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Paused { until } => Some(until),
+            State::Ready if self.epoch_durable => self.next_lane().map(|_| self.pace.rested()),
             State::Connecting
             | State::Ready
             | State::Loading { .. }
@@ -155,14 +175,25 @@ impl Forwarder {
             }
             State::Ready if self.epoch_durable => {
                 let lane = self.next_lane()?;
+                if is_large(lane) && self.pace.rested() > now {
+                    return None;
+                }
                 self.state = State::Loading { lane };
                 Some(Step::Load {
                     lane,
                     after: self.sent[lane.index()],
+                    bytes_max: self.pace.bytes_max(),
                 })
             }
             State::Loaded { lane, last } => {
-                self.state = State::Sending { lane, last };
+                self.state = State::Sending {
+                    lane,
+                    last,
+                    has_backlog: self.durable[lane.index()] > last,
+                };
+                if is_large(lane) {
+                    self.pace.begin(now);
+                }
                 Some(Step::Send {
                     watermark: self.watermark_with(lane, last),
                 })
@@ -226,10 +257,16 @@ impl Forwarder {
     }
 
     /// The transaction with the rows is committed.
-    pub fn handle_sent(&mut self) {
-        let State::Sending { lane, last } = self.state else {
+    pub fn handle_sent(&mut self, now: Instant) {
+        let State::Sending {
+            lane,
+            last,
+            has_backlog,
+        } = self.state
+        else {
             return;
         };
+        self.pace.succeed(now, has_backlog);
         self.sent[lane.index()] = last;
         self.last_lane = lane;
         self.failures = 0;
@@ -246,6 +283,7 @@ impl Forwarder {
     /// Connect, load or send failed. `random` spreads the attempts of a fleet.
     pub fn handle_failed(&mut self, now: Instant, failure: Failure, random: u64) {
         self.failures += 1;
+        self.pace.fail();
         self.state = match failure {
             Failure::Fenced => State::Stopped,
             Failure::Retry | Failure::Refused | Failure::Fatal => State::Paused {
@@ -273,6 +311,14 @@ impl Forwarder {
     }
 }
 
+/// Alerts and gaps are few, and wait for nothing.
+const fn is_large(lane: Lane) -> bool {
+    match lane {
+        Lane::Alert | Lane::Gap => false,
+        Lane::Aggregate | Lane::Telemetry => true,
+    }
+}
+
 /// Doubles from the shortest to the longest pause; the last half of it is chance.
 fn pause_ms(failures: u32, random: u64) -> u64 {
     let doublings = failures.saturating_sub(1).min(16);
@@ -283,11 +329,12 @@ fn pause_ms(failures: u32, random: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::TRANSFER_BYTES_MAX;
 
     const NOW: Instant = Instant(1_000);
 
     fn connected(epoch: Option<u64>, durable: [u64; LANES]) -> Forwarder {
-        let mut forwarder = Forwarder::new(NOW, epoch, durable.map(Sequence));
+        let mut forwarder = Forwarder::new(NOW, epoch, durable.map(Sequence), 100);
         assert_eq!(forwarder.poll(NOW), Some(Step::Connect));
         assert_eq!(forwarder.poll(NOW), None, "a step is given once");
         forwarder
@@ -297,6 +344,7 @@ mod tests {
         let load = Step::Load {
             lane,
             after: Sequence(after),
+            bytes_max: TRANSFER_BYTES_MAX,
         };
         assert_eq!(forwarder.poll(NOW), Some(load));
         forwarder.handle_loaded(Some(Sequence(last)));
@@ -304,7 +352,7 @@ mod tests {
             panic!("nothing to send")
         };
         assert_eq!(forwarder.poll(NOW), None);
-        forwarder.handle_sent();
+        forwarder.handle_sent(NOW);
         watermark
     }
 
@@ -378,6 +426,37 @@ mod tests {
         check_transfer(&mut forwarder, Lane::Telemetry, 0, 21);
         check_transfer(&mut forwarder, Lane::Aggregate, 12, 20);
         assert_eq!(forwarder.poll(NOW), None);
+    }
+
+    #[test]
+    fn a_backlog_pauses_between_its_transfers_and_alerts_do_not_wait() {
+        let mut forwarder = Forwarder::new(NOW, Some(1), [0, 0, 0, 20].map(Sequence), 50);
+        assert_eq!(forwarder.poll(NOW), Some(Step::Connect));
+        forwarder.handle_connected(None, Sequence(30));
+        assert!(matches!(forwarder.poll(NOW), Some(Step::Load { .. })));
+        forwarder.handle_loaded(Some(Sequence(10)));
+        assert!(matches!(forwarder.poll(NOW), Some(Step::Send { .. })));
+        let sent = Instant(NOW.0 + 100);
+        forwarder.handle_sent(sent);
+        assert_eq!(forwarder.poll(sent), None);
+        let rested = Instant(sent.0 + 100);
+        assert_eq!(forwarder.deadline(), Some(rested));
+        forwarder.handle_durable(Lane::Alert, Sequence(21));
+        let is_alert = |step| {
+            matches!(
+                step,
+                Some(Step::Load {
+                    lane: Lane::Alert,
+                    ..
+                })
+            )
+        };
+        assert!(is_alert(forwarder.poll(sent)));
+        forwarder.handle_loaded(Some(Sequence(21)));
+        assert!(matches!(forwarder.poll(sent), Some(Step::Send { .. })));
+        forwarder.handle_sent(sent);
+        assert_eq!(forwarder.poll(sent), None);
+        assert!(matches!(forwarder.poll(rested), Some(Step::Load { .. })));
     }
 
     #[test]

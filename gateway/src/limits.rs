@@ -181,6 +181,18 @@ pub const TRANSFER_ROWS_MAX: usize = 512;
 pub const TRANSFER_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Largest record, as brokers have it by default (`message.max.bytes` is 1 MiB, with the record's own frame).
 pub const RECORD_BYTES_MAX: usize = 1_000_000;
+/// Smallest bound of a transfer's bytes: what a slow Kafka gets.
+pub const TRANSFER_BYTES_MIN: usize = 64 * 1024;
+/// How long a transfer may take before the next one is made smaller, ms: so long may an alert wait for its end.
+pub const TRANSFER_MS_GOAL: u64 = 250;
+/// Longest pause between two transfers of a backlog, ms.
+pub const TRANSFER_PAUSE_MS_MAX: u64 = 10_000;
+/// Moments at which it is noted how far the outbox had come: a mark a minute for four hours, then one every two minutes, and so on.
+pub const BACKLOG_MARKS_MAX: usize = 256;
+/// Shortest time between two of these, ms.
+pub const BACKLOG_MARK_MS: u64 = 60_000;
+/// Shortest time over which the speed of a drain is measured, ms.
+pub const DRAIN_SAMPLE_MS: u64 = 5_000;
 /// Parts into which a batch is cut that Kafka finds too large: 256 KiB in parts of 4 KiB.
 pub const OVERSIZE_PARTS_MAX: usize = 64;
 /// Labels of a gateway: where it is, whose it is.

@@ -66,6 +66,27 @@ impl OutboxRow {
     }
 }
 
+/// What waits in the outbox, as the store last measured it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Rows per lane, thinned ones among them.
+    pub rows: [u64; LANES],
+    /// Bytes per lane.
+    pub bytes: [u64; LANES],
+    /// Rows thinned since the process started.
+    pub thinned_rows: u64,
+    /// Readings, summaries and alerts that were in these.
+    pub thinned_items: u64,
+}
+
+impl Backlog {
+    /// Bytes of all lanes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.iter().sum()
+    }
+}
+
 /// How far a gateway's rows are in Kafka: the record on the compacted topic, written in the same
 /// transaction as the rows it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

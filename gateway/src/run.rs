@@ -344,7 +344,7 @@ impl Loop {
     fn handle_store(&mut self, reply: store::Reply) -> Result<(), Exit> {
         match reply {
             store::Reply::Committed { commit, usage } => {
-                self.shell.note_usage(usage);
+                self.engine.note_backlog(usage.backlog());
                 self.tell(Event::Committed(commit));
             }
             store::Reply::CommitFailed {

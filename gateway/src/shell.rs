@@ -11,10 +11,10 @@ use crate::buffers::ReceiveBuffer;
 use crate::connection::{Common, Connection, Line};
 use crate::engine::{Action, Perform};
 use crate::http::{Desk, Errand};
-use crate::limits::{OVERRIDES_MAX, TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
+use crate::limits::{OVERRIDES_MAX, TRANSFER_ROWS_MAX};
 use crate::outputs::Outputs;
 use crate::refusals::Refusals;
-use crate::store::{self, Usage, Writer};
+use crate::store::{self, Writer};
 use crate::transport::{Arrival, Guest, Ticket};
 use crate::uplink::{self, Uplink};
 
@@ -37,7 +37,6 @@ pub struct Shell {
     overrides: VecDeque<(String, String, Vec<u8>)>,
     outputs: Outputs,
     desk: Desk,
-    usage: Usage,
 }
 
 /// The connections by their index. A generation tells a connection from those before it in its place.
@@ -85,7 +84,6 @@ impl Shell {
             overrides: VecDeque::new(),
             outputs,
             desk: Desk::new(connections_max),
-            usage: Usage::default(),
         }
     }
 
@@ -242,11 +240,6 @@ impl Shell {
         Some((connection, rights))
     }
 
-    /// What the store says of itself.
-    pub fn note_usage(&mut self, usage: Usage) {
-        self.usage = usage;
-    }
-
     /// Closes the store: its log goes into the database.
     pub fn close(&mut self) {
         if self.writer.request(store::Request::Close).is_err() {
@@ -300,10 +293,14 @@ impl Perform for Shell {
             Action::Fault { request, error } => self.desk.note_fault(request, error),
             Action::Answer { request, reason } => self.desk.handle_answer(request, reason),
             Action::Commit(commit) => self.load(store::Request::Commit(commit)),
-            Action::Load { lane, after } => self.load(store::Request::Load {
+            Action::Load {
                 lane,
                 after,
-                bytes_max: TRANSFER_BYTES_MAX,
+                bytes_max,
+            } => self.load(store::Request::Load {
+                lane,
+                after,
+                bytes_max,
                 rows_max: TRANSFER_ROWS_MAX,
             }),
             Action::Override { verb, by, payload } => {

@@ -137,6 +137,7 @@ fn assemble(
     let (events, incoming) = mpsc::channel(EVENTS_MAX);
     let (reporter, reports) = mpsc::channel(REPORTS_MAX);
     let (mut engine_parts, opened) = recover_parts(config)?;
+    let oldest = opened.oldest_batch().map_err(RecoverError::Store)?;
     let writer = start_writer(opened, &reporter, &mut engine_parts)?;
     let refusals = Arc::new(Refusals::default());
     let reload = Reload::new(config.broker.credentials.clone(), reporter.clone());
@@ -164,13 +165,18 @@ fn assemble(
     let EngineParts {
         broker, restored, ..
     } = engine_parts;
-    let engine = Engine::new(
+    let mut engine = Engine::new(
         config.engine_settings(seed()?),
         broker,
         config.mapping(),
         restored,
         clock.now(),
     );
+    if let Some((sequence, bytes)) = oldest
+        && let Ok(frame) = wire::Frame::read(&bytes)
+    {
+        engine.note_oldest(sequence, frame.at);
+    }
     doors.attend(hall, reload, stop.clone())?;
     let inputs = Inputs {
         arrivals: arriving,

@@ -211,6 +211,10 @@ impl Config {
     fn check_kafka(&self, check: &mut impl FnMut(bool, Fault)) {
         self.check_labels(check);
         let kafka = &self.kafka;
+        check(
+            (1..=100).contains(&kafka.drain_share),
+            Fault::at("kafka.drain_share", "no percentage", "choose 1 to 100"),
+        );
         let mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
         if let Some(mechanism) = &kafka.sasl_mechanism {
             check(

@@ -179,6 +179,8 @@ pub struct Kafka {
     pub sasl_password_file: Option<PathBuf>,
     /// What every record says of this box in its headers: `site = "berlin"`.
     pub labels: BTreeMap<String, String>,
+    /// Part of the time in which a backlog is sent, percent.
+    pub drain_share: u8,
     /// Any other property of librdkafka.
     pub properties: BTreeMap<String, String>,
 }
@@ -314,6 +316,7 @@ impl Default for Kafka {
             sasl_username: None,
             sasl_password_file: None,
             labels: BTreeMap::new(),
+            drain_share: 80,
             properties: BTreeMap::new(),
         }
     }

@@ -82,6 +82,7 @@ impl Config {
             checkpoint_bytes: self.store.checkpoint_bytes.0,
             publish_averages: self.pipeline.publish_averages,
             forward: !self.kafka.bootstrap.is_empty(),
+            drain_share: self.kafka.drain_share,
             mutation_step: self.mutation_step(),
             seed,
         }

@@ -113,6 +113,10 @@ impl Engine {
             self.forwarder
                 .handle_durable(lane, committing.sealed[lane.index()]);
         }
+        let sealed = committing.sealed[Lane::Telemetry.index()];
+        if sealed > self.forwarder.sent()[Lane::Telemetry.index()] {
+            self.drain.note_sealed(sealed, now.wall);
+        }
         if committing.epoch {
             self.forwarder.handle_epoch_durable();
         }

@@ -157,6 +157,8 @@ pub enum Action<'a> {
         lane: Lane,
         /// Rows behind this one.
         after: Sequence,
+        /// Together no larger than this, unless the first is.
+        bytes_max: usize,
     },
     /// Open a session with Kafka; the answer is [`Event::Connected`] or [`Event::UplinkFailed`].
     Connect,

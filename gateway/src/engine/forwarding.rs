@@ -2,12 +2,13 @@
 
 use pipeline::{Instant, Now};
 use rand_pcg::rand_core::Rng;
-use wire::GapReason;
+use wire::{GapReason, Timestamp};
 
 use super::oversize::Oversize;
-use super::{Action, Engine, Perform, gaps};
+use super::{Action, Engine, Perform, Waiting, gaps};
 use crate::forward::{Failure, Found, Step};
-use crate::outbox::{Lane, OutboxRow, Sequence, Watermark};
+use crate::limits::TRANSFER_BYTES_MAX;
+use crate::outbox::{Backlog, Lane, OutboxRow, Sequence, Watermark};
 
 impl Engine {
     /// Takes the next steps.
@@ -18,7 +19,15 @@ impl Engine {
         while let Some(step) = self.forwarder.poll(now.instant) {
             out.perform(match step {
                 Step::Connect => Action::Connect,
-                Step::Load { lane, after } => Action::Load { lane, after },
+                Step::Load {
+                    lane,
+                    after,
+                    bytes_max,
+                } => Action::Load {
+                    lane,
+                    after,
+                    bytes_max,
+                },
                 Step::Send { watermark } => Action::Send {
                     rows: self.loaded.clone(),
                     watermark,
@@ -54,10 +63,10 @@ impl Engine {
         {
             self.commits.gathering(now.instant).epoch = Some(epoch);
         }
-        self.trim();
+        self.trim(now);
     }
 
-    pub(super) fn handle_sent(&mut self) {
+    pub(super) fn handle_sent(&mut self, now: Now) {
         self.counters.rows_sent += self.loaded.len() as u64;
         for gap in self.loaded.iter().filter(|row| row.lane == Lane::Gap) {
             self.counters.gaps_sent += 1;
@@ -65,8 +74,8 @@ impl Engine {
         }
         self.loaded.clear();
         self.oversize = Oversize::default();
-        self.forwarder.handle_sent();
-        self.trim();
+        self.forwarder.handle_sent(now.instant);
+        self.trim(now);
     }
 
     pub(super) fn handle_uplink_failed(&mut self, now: Now, failure: Failure) {
@@ -83,9 +92,30 @@ impl Engine {
         self.forwarder.handle_too_large();
     }
 
-    /// Rows that are in Kafka go with the next commit; they are no reason for one.
-    fn trim(&mut self) {
+    /// Takes note of what waits in the store.
+    pub fn note_backlog(&mut self, backlog: Backlog) {
+        self.drain.note(self.timeline.now(), backlog);
+    }
+
+    /// Takes note of the oldest batch that a start finds: its sequence, and when it was sealed.
+    pub fn note_oldest(&mut self, sequence: Sequence, at: Timestamp) {
+        self.drain.note_sealed(sequence, at);
+    }
+
+    /// What waits for Kafka.
+    pub(super) fn waiting(&self) -> Waiting {
+        let (sent, sealed) = (self.forwarder.sent(), self.machine.sealed());
+        let is_sent = Lane::ALL.map(|lane| sent[lane.index()] >= sealed[lane.index()]);
+        self.drain.waiting(self.timeline.now(), is_sent)
+    }
+
+    /// Rows that are in Kafka go with the next commit. Few are no reason for one.
+    fn trim(&mut self, now: Now) {
         let sent = *self.forwarder.sent();
+        self.drain.note_sent(sent[Lane::Telemetry.index()]);
+        if self.drain.bytes() > TRANSFER_BYTES_MAX as u64 {
+            self.commits.gathering(now.instant);
+        }
         self.commits
             .trim(sent.map(|sequence| (sequence > Sequence(0)).then_some(sequence)));
     }

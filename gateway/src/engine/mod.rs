@@ -9,6 +9,7 @@
 
 mod event;
 mod acks;
+mod backlog;
 mod commits;
 mod durability;
 mod held;
@@ -41,6 +42,8 @@ use crate::outbox::{OutboxRow, Sequences};
 use crate::refusals::Refusals;
 
 use acks::{Acks, Creditor};
+use backlog::Drain;
+pub use backlog::Waiting;
 use commits::Commits;
 pub use event::{Action, Event, Perform, RequestId};
 use held::Held;
@@ -71,6 +74,7 @@ pub struct Engine {
     /// What the commit at the disk makes durable beside the journal.
     committing: Committing,
     loaded: Vec<OutboxRow>,
+    drain: Drain,
     /// Which rows Kafka found too large, and in how many parts they go.
     oversize: Oversize,
     /// Always here between two packets.
@@ -139,9 +143,10 @@ impl Engine {
                 },
                 journal_bytes: restored.journal_bytes,
             },
-            forwarder: Forwarder::new(now, restored.epoch, restored.durable),
+            forwarder: Forwarder::new(now, restored.epoch, restored.durable, settings.drain_share),
             committing: Committing::default(),
             loaded: Vec::new(),
+            drain: Drain::default(),
             oversize: Oversize::default(),
             topic: None,
             message: Message::default(),
@@ -197,7 +202,7 @@ impl Engine {
             }
             Event::Loaded(rows) => self.handle_loaded(now, rows),
             Event::Connected(watermark) => self.handle_connected(now, watermark),
-            Event::Sent => self.handle_sent(),
+            Event::Sent => self.handle_sent(now),
             Event::UplinkFailed(failure) => self.handle_uplink_failed(now, failure),
             Event::RowTooLarge { sequence } => self.handle_too_large(sequence),
             Event::Timeout => {}

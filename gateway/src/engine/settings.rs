@@ -22,6 +22,8 @@ pub struct Settings {
     pub publish_averages: bool,
     /// Whether rows are forwarded at all.
     pub forward: bool,
+    /// Part of the time in which a backlog is sent, percent.
+    pub drain_share: u8,
     /// The most that one packet changes of the broker's state.
     pub mutation_step: MutationRoom,
     /// Seed of what is left to chance.

@@ -10,7 +10,7 @@ use pipeline::Now;
 use crate::broker::Counter;
 use crate::refusals::Refusals;
 
-use super::{Engine, Perform};
+use super::{Engine, Perform, Waiting};
 use crate::outbox::LANES;
 
 /// Counted since the process started; each is named for what happened.
@@ -67,6 +67,8 @@ pub struct Status {
     pub sealed: [u64; LANES],
     /// Highest sequence in Kafka, as far as is known.
     pub sent: [u64; LANES],
+    /// What waits for Kafka.
+    pub backlog: Waiting,
     /// Position of the journal's next entry.
     pub journal_position: u64,
     /// What the pipeline counted since the store was made.
@@ -107,6 +109,7 @@ impl Engine {
             disk_full: self.commits.is_refused(),
             sealed: self.machine.sealed().map(|sequence| sequence.0),
             sent: self.forwarder.sent().map(|sequence| sequence.0),
+            backlog: self.waiting(),
             journal_position: self.commits.next().0,
             pipeline: self.machine.counters().clone(),
             epoch: self.forwarder.epoch(),

@@ -66,7 +66,24 @@ pub fn metrics(gateway: &str, status: &Status) -> String {
         "",
         &u8::from(status.uplink == "connected"),
     );
+    let backlog = &status.backlog;
+    line("thinned_rows_total", "counter", "", &backlog.thinned_rows);
+    line("thinned_items_total", "counter", "", &backlog.thinned_items);
+    let age_s = backlog.oldest_age_s.unwrap_or(0);
+    line("backlog_age_seconds", "gauge", "", &age_s);
+    if let Some(eta_s) = backlog.drain_eta_s {
+        line("drain_eta_seconds", "gauge", "", &eta_s);
+    }
     line("journal_position", "counter", "", &status.journal_position);
+    for (name, numbers) in [
+        ("backlog_rows", backlog.rows),
+        ("backlog_bytes", backlog.bytes),
+    ] {
+        for (at, (lane, number)) in LANE_NAMES.iter().zip(numbers).enumerate() {
+            let kind = if at == 0 { "gauge" } else { "" };
+            line(name, kind, &format!(",lane=\"{lane}\""), &number);
+        }
+    }
     for (name, sequences) in [
         ("sealed_sequence", status.sealed),
         ("sent_sequence", status.sent),

@@ -20,7 +20,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use crate::commit::Commit;
-use crate::outbox::{LANES, Lane, OutboxRow, Sequence};
+use crate::outbox::{Backlog, LANES, Lane, OutboxRow, Sequence};
 
 pub use error::StoreError;
 pub use inspect::Inspected;
@@ -175,10 +175,15 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Bytes that wait in all lanes.
+    /// What waits in the outbox.
     #[must_use]
-    pub fn outbox_bytes(&self) -> u64 {
-        self.outbox.iter().map(|lane| lane.bytes).sum()
+    pub fn backlog(&self) -> Backlog {
+        Backlog {
+            rows: self.outbox.map(|lane| lane.rows),
+            bytes: self.outbox.map(|lane| lane.bytes),
+            thinned_rows: self.thinned_rows,
+            thinned_items: self.thinned_items,
+        }
     }
 }
 

@@ -77,6 +77,23 @@ impl Opened {
             .map_err(StoreError::sqlite(&self.path, "read a checkpoint"))
     }
 
+    /// The oldest batch of readings that waits and was not thinned: its sequence and its bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn oldest_batch(&self) -> Result<Option<(Sequence, Vec<u8>)>, StoreError> {
+        let from = place(Lane::Telemetry, Sequence(0));
+        let mut oldest = None;
+        let sql = "SELECT place, bytes FROM outbox WHERE place >= ?1 AND length(bytes) > 0 ORDER BY place LIMIT 1";
+        self.visit(sql, &[&from], "read the outbox", |row| {
+            if let Some((_, sequence)) = lane_and_sequence(row.get(0)?) {
+                oldest = Some((sequence, row.get(1)?));
+            }
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(oldest)
+    }
+
     /// Visits the chunks of the journal in order, from the one that holds `position` on, each with the
     /// position of its first entry.
     ///

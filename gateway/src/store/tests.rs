@@ -202,14 +202,14 @@ fn check_everything_is_there(recovered: &Recovered, opened: &Opened) {
         recovered.usage.outbox[Lane::Telemetry.index()],
         LaneUsage { rows: 3, bytes: 21 }
     );
-    assert_eq!(recovered.usage.outbox_bytes(), 28);
+    assert_eq!(recovered.usage.backlog().bytes(), 28);
     assert_eq!(recovered.moved_aside, None);
 }
 #[test]
 fn a_fresh_store_is_empty() {
     let dir = TempDir::new().expect("a directory");
     let (recovered, opened) = open_in(&dir.path().join("new/and/deep"));
-    assert_eq!(recovered.usage.outbox_bytes(), 0);
+    assert_eq!(recovered.usage.backlog().bytes(), 0);
     assert!(recovered.usage.file_bytes > 0);
     let empty = Recovered {
         usage: recovered.usage,
@@ -326,7 +326,7 @@ fn rows_that_were_sent_are_trimmed_in_their_lane_only() {
     );
     running.commit(trim(Lane::Telemetry, 99)).expect("durable");
     assert!(running.load_sequences(Lane::Telemetry).is_empty());
-    assert_eq!(running.usage.outbox_bytes(), 14);
+    assert_eq!(running.usage.backlog().bytes(), 14);
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl Perform for Wishes {
                 }
             }
             Action::Commit(commit) => self.wishes.push_back(Wish::Commit(commit)),
-            Action::Load { lane, after } => self.wishes.push_back(Wish::Load(lane, after)),
+            Action::Load { lane, after, .. } => self.wishes.push_back(Wish::Load(lane, after)),
             Action::Connect => self.wishes.push_back(Wish::Connect),
             Action::Send { rows, watermark } => self.wishes.push_back(Wish::Send(rows, watermark)),
             _ => {}

@@ -84,7 +84,7 @@ fn near_its_bound_the_oldest_rows_are_thinned_and_their_counts_stay() {
         (30 - kept, 10 * (30 - kept))
     );
     assert_eq!(usage.outbox[Lane::Telemetry.index()].rows, 30);
-    assert_eq!(usage.outbox_bytes(), kept * 64 * 1024);
+    assert_eq!(usage.backlog().bytes(), kept * 64 * 1024);
 
     // A replay makes the same rows again: what was thinned stays so.
     drop(running);
