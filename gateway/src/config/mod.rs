@@ -23,6 +23,7 @@ pub mod load;
 mod outputs;
 pub mod plan;
 mod settings;
+mod store;
 mod tls;
 pub mod units;
 
@@ -31,6 +32,7 @@ pub use layers::{Layers, Origin};
 pub use listener::{Listener, Mode, Place, Protocol};
 pub use load::{ConfigError, Fault, Source};
 pub use outputs::{LampSettings, WebhookSettings};
+pub use store::Store;
 pub use tls::{ClientName, TlsFiles, TlsKeys};
 pub use units::{Bytes, Millis};
 
@@ -113,29 +115,6 @@ pub struct Broker {
     pub sessions_max: u16,
     /// How often the gateway says on `tidegate/<id>/status` how it is.
     pub status_interval: Millis,
-}
-
-/// `[store]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Store {
-    /// Folder of the database.
-    pub dir: PathBuf,
-    /// Longest wait of a reading before its commit begins.
-    #[serde(default = "default_commit_interval")]
-    pub commit_interval: Millis,
-    /// Longest time between two checkpoints.
-    #[serde(default = "default_checkpoint_interval")]
-    pub checkpoint_interval: Millis,
-    /// Most journal between two checkpoints.
-    #[serde(default = "default_checkpoint_bytes")]
-    pub checkpoint_bytes: Bytes,
-    /// Largest size of the database; near it the oldest batches are thinned, with a gap record.
-    #[serde(default = "default_store_bytes_max")]
-    pub max_bytes: Bytes,
-    /// What the disk must keep free; with less the database grows no more.
-    #[serde(default = "default_min_free_bytes")]
-    pub min_free_bytes: Bytes,
 }
 
 /// How rows get into Kafka.
@@ -348,26 +327,6 @@ fn default_mappings() -> Vec<TopicMapping> {
             time: None,
         })
         .into()
-}
-
-fn default_commit_interval() -> Millis {
-    Millis(10)
-}
-
-fn default_checkpoint_interval() -> Millis {
-    Millis(300_000)
-}
-
-fn default_checkpoint_bytes() -> Bytes {
-    Bytes(8 << 20)
-}
-
-fn default_store_bytes_max() -> Bytes {
-    Bytes(1 << 30)
-}
-
-fn default_min_free_bytes() -> Bytes {
-    Bytes(32 << 20)
 }
 
 impl Config {

@@ -11,8 +11,8 @@ use super::room::{Reserve, free_bytes};
 use super::schema::PAGE_BYTES;
 use super::statements::Statements;
 use super::{
-    REQUESTS_MAX, RESERVE_EVERY_COMMITS, ROOM_BYTES, Recall, Recalled, Reply, Request,
-    STACK_BYTES, Settings, StoreError, Usage, suspicion,
+    REQUESTS_MAX, RESERVE_EVERY_COMMITS, ROOM_BYTES, Recall, Recalled, Reply, Request, STACK_BYTES,
+    Settings, StoreError, Usage, suspicion,
 };
 use crate::commit::Commit;
 use crate::outbox::{Lane, OutboxRow, Sequence};
