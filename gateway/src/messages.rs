@@ -127,10 +127,11 @@ impl Message {
         };
         // Each session has a length of its own.
         let span = Some(Span(window.length_ms)).filter(|_| window.kind != WindowKind::Session);
-        let span = span.map_or(String::new(), |span| span.to_string());
-        self.topic(format_args!(
-            "tidegate/{gateway}/average/{device}/{signal}/{kind}{span}"
-        ));
+        let topic = format_args!("tidegate/{gateway}/average/{device}/{signal}/{kind}");
+        match span {
+            Some(span) => self.topic(format_args!("{topic}{span}")),
+            None => self.topic(topic),
+        }
         let stats = summary.stats.as_ref();
         let told = summary.sketch.as_ref().zip(stats);
         let told = told.filter(|_| !quantiles.is_empty());
