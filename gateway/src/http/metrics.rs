@@ -1,12 +1,12 @@
 //! The counters in the text form of Prometheus.
 
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 
 use hyper::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::engine::Status;
+use crate::engine::{Status, Waiting};
 use crate::outbox::LANES;
 
 /// Names of the lanes, in their order.
@@ -27,7 +27,7 @@ pub fn health(status: &Status) -> Answer {
 #[must_use]
 pub fn metrics(gateway: &str, status: &Status) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, kind: &str, labels: &str, value: &dyn core::fmt::Display| {
+    let mut line = |name: &str, kind: &str, labels: &str, value: &dyn Display| {
         if !kind.is_empty() {
             // Writing into a string cannot fail.
             let _ = writeln!(text, "# TYPE tidegate_{name} {kind}");
@@ -66,24 +66,8 @@ pub fn metrics(gateway: &str, status: &Status) -> String {
         "",
         &u8::from(status.uplink == "connected"),
     );
-    let backlog = &status.backlog;
-    line("thinned_rows_total", "counter", "", &backlog.thinned_rows);
-    line("thinned_items_total", "counter", "", &backlog.thinned_items);
-    let age_s = backlog.oldest_age_s.unwrap_or(0);
-    line("backlog_age_seconds", "gauge", "", &age_s);
-    if let Some(eta_s) = backlog.drain_eta_s {
-        line("drain_eta_seconds", "gauge", "", &eta_s);
-    }
+    write_backlog(&status.backlog, &mut line);
     line("journal_position", "counter", "", &status.journal_position);
-    for (name, numbers) in [
-        ("backlog_rows", backlog.rows),
-        ("backlog_bytes", backlog.bytes),
-    ] {
-        for (at, (lane, number)) in LANE_NAMES.iter().zip(numbers).enumerate() {
-            let kind = if at == 0 { "gauge" } else { "" };
-            line(name, kind, &format!(",lane=\"{lane}\""), &number);
-        }
-    }
     for (name, sequences) in [
         ("sealed_sequence", status.sealed),
         ("sent_sequence", status.sent),
@@ -94,4 +78,24 @@ pub fn metrics(gateway: &str, status: &Status) -> String {
         }
     }
     text
+}
+
+/// What waits for Kafka; `line` writes one metric: name, type, labels, value.
+fn write_backlog(backlog: &Waiting, line: &mut impl FnMut(&str, &str, &str, &dyn Display)) {
+    line("thinned_rows_total", "counter", "", &backlog.thinned_rows);
+    line("thinned_items_total", "counter", "", &backlog.thinned_items);
+    let age_s = backlog.oldest_age_s.unwrap_or(0);
+    line("backlog_age_seconds", "gauge", "", &age_s);
+    if let Some(eta_s) = backlog.drain_eta_s {
+        line("drain_eta_seconds", "gauge", "", &eta_s);
+    }
+    for (name, numbers) in [
+        ("backlog_rows", backlog.rows),
+        ("backlog_bytes", backlog.bytes),
+    ] {
+        for (at, (lane, number)) in LANE_NAMES.iter().zip(numbers).enumerate() {
+            let kind = if at == 0 { "gauge" } else { "" };
+            line(name, kind, &format!(",lane=\"{lane}\""), &number);
+        }
+    }
 }
