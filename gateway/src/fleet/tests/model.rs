@@ -38,6 +38,7 @@ enum Bug {
     PendingBooted,
     SwappedBeforeDurable,
     FailedWriteIgnored,
+    FailedSwapIgnored,
     GatesIgnored,
     SettlingSkipped,
     DeadlineIgnored,
@@ -46,7 +47,7 @@ enum Bug {
     LaterDocumentDropped,
 }
 
-const BUGS: [Bug; 16] = [
+const BUGS: [Bug; 17] = [
     Bug::SignatureUnchecked,
     Bug::ScopeUnchecked,
     Bug::FloorUnchecked,
@@ -57,6 +58,7 @@ const BUGS: [Bug; 16] = [
     Bug::PendingBooted,
     Bug::SwappedBeforeDurable,
     Bug::FailedWriteIgnored,
+    Bug::FailedSwapIgnored,
     Bug::GatesIgnored,
     Bug::SettlingSkipped,
     Bug::DeadlineIgnored,
@@ -263,6 +265,14 @@ impl World {
                 }
                 let is_done = !has_failed || self.is(Bug::FailedWriteIgnored);
                 self.tell(Event::Written { number, is_done });
+                Ok(())
+            }
+            // What was good held once, so that there is always a way back.
+            Some(Asked::Swap(stack))
+                if stack != self.disk.stack(&scopes()) && self.now.ms.is_multiple_of(19) =>
+            {
+                let is_done = self.is(Bug::FailedSwapIgnored);
+                self.tell(Event::Swapped { is_done });
                 Ok(())
             }
             Some(Asked::Swap(stack)) => self.swap(stack),
