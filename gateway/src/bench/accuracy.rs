@@ -18,12 +18,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::cleaning::{self, CleaningError};
+
 /// Why there is nothing to tell.
 #[derive(Debug, thiserror::Error)]
 pub enum AccuracyError {
     /// The folder, or a file in it.
     #[error(
-        "{path} cannot be read: {source}; give the folder that holds nab, skab, cmapss, wsn and telemetry"
+        "{path} cannot be read: {source}; give the folder that holds nab, skab, cmapss, wsn, telemetry and clean"
     )]
     Read {
         /// Which.
@@ -47,6 +49,9 @@ pub enum AccuracyError {
         /// Which one, from 1.
         line: usize,
     },
+    /// The part on cleaning.
+    #[error(transparent)]
+    Cleaning(#[from] CleaningError),
     /// Labels that belong to no row.
     #[error("{path}: {what}")]
     Labels {
@@ -149,6 +154,9 @@ pub fn run(data: &Path, outlets: Outlets<'_>) -> Result<Report, AccuracyError> {
             text += &measure(&folder, outlets)?;
             text.push('\n');
         }
+    }
+    if data.join("clean").is_dir() {
+        let _ = writeln!(text, "{}\n", cleaning::run(data)?);
     }
     if text.is_empty() {
         let source = io::Error::new(io::ErrorKind::NotFound, "it holds none of the data sets");
