@@ -157,7 +157,7 @@ fn begin(
     side: Side,
 ) -> Result<Machine, StateError> {
     let Some((_, state)) = saved else {
-        return Machine::new(plan.clone(), sizes);
+        return Machine::new(plan, sizes);
     };
     let mut machine = Machine::restore(state, sizes)?;
     machine.replan(plan, &mut Told(findings, side));
@@ -173,7 +173,7 @@ impl Effects for Told<'_> {
         let key = format!(
             "{device}/{signal} {} {} {}",
             alert.rule,
-            alert.state.name(),
+            alert.state().name(),
             alert.since.0
         );
         let text = format!("at {}, {}", alert.at.0, number(alert.value));

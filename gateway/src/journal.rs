@@ -18,7 +18,8 @@ mod reader;
 
 use core::fmt;
 
-use pipeline::Instant;
+use pipeline::limits::{NOTE_BYTES_MAX, PERSON_BYTES_MAX};
+use pipeline::{Command, Instant, Verb};
 use wire::Timestamp;
 
 use crate::limits::{CHUNK_BYTES_MAX, DEVICE_BYTES_MAX, PLAN_BYTES_MAX, SIGNAL_BYTES_MAX};
@@ -34,6 +35,10 @@ pub const CHUNK_TRAILER_BYTES: usize = 4;
 /// Largest entry other than a plan: tag, advance, and two names with their lengths.
 pub const ENTRY_BYTES_MAX: usize = 1 + 10 + 2 + DEVICE_BYTES_MAX + 2 + SIGNAL_BYTES_MAX;
 
+/// Largest entry of what people do about alarms: tag, advance, verb with its time, whose alarm, which, and two texts.
+const OPERATE_BYTES_MAX: usize = 1 + 10 + 6 + 3 + 1 + 1 + PERSON_BYTES_MAX + 1 + NOTE_BYTES_MAX;
+
+const _: () = assert!(OPERATE_BYTES_MAX <= ENTRY_BYTES_MAX);
 const _: () =
     assert!(CHUNK_HEADER_BYTES + PLAN_BYTES_MAX + 16 + CHUNK_TRAILER_BYTES <= CHUNK_BYTES_MAX);
 
@@ -82,6 +87,8 @@ pub enum Entry<'a> {
         /// The plan, encoded.
         bytes: &'a [u8],
     },
+    /// Somebody acknowledged an alarm, shelved it, or took it back.
+    Operate(Command<'a>),
 }
 
 /// The chunk had no room for the entry; nothing was written.
@@ -112,6 +119,10 @@ const TAG_DELIVERY: u8 = 3;
 const TAG_READING: u8 = 4;
 const TAG_TICK: u8 = 5;
 const TAG_PLAN: u8 = 6;
+const TAG_OPERATE: u8 = 7;
+const VERB_ACKNOWLEDGE: u8 = 0;
+const VERB_SHELVE: u8 = 1;
+const VERB_UNSHELVE: u8 = 2;
 const TAG_MASK: u8 = 0b0000_0111;
 const FLAG_ADVANCE: u8 = 0b0000_1000;
 /// Reading: the payload carried a time.
@@ -231,7 +242,26 @@ fn write_entry(bytes: &mut Vec<u8>, advance: u64, wall: Timestamp, entry: &Entry
                 write_slice(bytes, plan);
                 TAG_PLAN
             }
+            Entry::Operate(ref command) => {
+                write_command(bytes, command);
+                TAG_OPERATE
+            }
         };
+}
+
+fn write_command(bytes: &mut Vec<u8>, command: &Command<'_>) {
+    match command.verb {
+        Verb::Acknowledge => bytes.push(VERB_ACKNOWLEDGE),
+        Verb::Shelve(for_ms) => {
+            bytes.push(VERB_SHELVE);
+            write_varint(bytes, for_ms.into());
+        }
+        Verb::Unshelve => bytes.push(VERB_UNSHELVE),
+    }
+    write_varint(bytes, command.sensor.0.into());
+    bytes.push(command.alarm);
+    write_slice(bytes, command.by.as_bytes());
+    write_slice(bytes, command.note.as_bytes());
 }
 
 fn write_reading(

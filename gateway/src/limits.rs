@@ -34,6 +34,9 @@ pub const MAPPINGS_MAX: usize = 32;
 /// Levels of a mapping: MQTT allows more, no site has been seen with more.
 pub const MAPPING_LEVELS_MAX: usize = 12;
 
+/// Alarms that one message may acknowledge: a screen of them. What is left is for the next.
+pub const OPERATED_PER_MESSAGE_MAX: usize = 32;
+
 /// Largest plan as postcard bytes: `RULES_MAX` rules of at most 300 bytes.
 pub const PLAN_BYTES_MAX: usize = 128 * 1024;
 /// Largest batch: 8192 readings at their worst. Kafka takes records up to 1 MB unless told otherwise.

@@ -4,10 +4,12 @@
 //! the same entries are applied again behind the last checkpoint. There is one way in, [`Machine::apply`],
 //! so both arrive at the same state, the same rows with the same sequences, and the same alert ids.
 
+use pipeline::config::NoPlan;
 use pipeline::{
     BatchKind, Emit, Instant, Now, Output, PARTNERS_MAX, Pipeline, Plan, Profile, Reading, Refused,
+    Watched,
 };
-use wire::{Alert, SensorId, SensorName, Summary};
+use wire::{Alert, SensorId, SensorName, Standing, Summary};
 
 use crate::commit::SealedRow;
 use crate::deliveries::Deliveries;
@@ -65,11 +67,11 @@ impl Machine {
     ///
     /// # Errors
     /// [`StateError`] if the plan needs more memory than the sizes give.
-    pub fn new(plan: Plan, sizes: &Sizes) -> Result<Self, StateError> {
+    pub fn new(plan: &Plan, sizes: &Sizes) -> Result<Self, StateError> {
         Ok(Self {
             gateway: plan.gateway.as_str().to_owned(),
             sizes: *sizes,
-            pipeline: Box::new(Pipeline::new(plan, parts(sizes)).map_err(StateError::Unusable)?),
+            pipeline: begun(plan, sizes)?,
             deliveries: Deliveries::new(),
             rows: Rows {
                 next: Sequence(1),
@@ -105,8 +107,7 @@ impl Machine {
         let (instant, offset_ms) = (Instant(word()), word().cast_signed());
         let (deliveries, rest) = Deliveries::restore(rest).ok_or(StateError::Header)?;
         let sizes = sizes.covering(rest)?;
-        let pipeline =
-            Box::new(Pipeline::restore(parts(&sizes), rest).map_err(StateError::Pipeline)?);
+        let pipeline = restored(&sizes, rest)?;
         let gateway = pipeline.plan().gateway.as_str().to_owned();
         Ok(Self {
             gateway,
@@ -183,7 +184,11 @@ impl Machine {
                     .handle_reading(now, SensorId(sensor), &reading, &mut sealer);
             }
             Entry::Tick => self.pipeline.handle_timeout(now, &mut sealer),
-            Entry::Plan { bytes } => match postcard::from_bytes::<Plan>(bytes) {
+            Entry::Operate(ref command) => {
+                // The engine asked first; one that comes to nothing changes nothing.
+                let _ = self.pipeline.handle_command(now, command, &mut sealer);
+            }
+            Entry::Plan { bytes } => match decoded(bytes) {
                 Ok(plan) => {
                     let _ = self.pipeline.handle_plan(now, &plan, &mut sealer);
                 }
@@ -212,6 +217,29 @@ impl Machine {
         } else {
             Ok(())
         }
+    }
+
+    /// The place of a sensor's alarm by the name of its rule.
+    #[must_use]
+    pub fn find_alarm(&self, sensor: SensorId, rule: &str) -> Option<u8> {
+        self.pipeline.find_alarm(sensor, rule)
+    }
+
+    /// How an alarm stands, and the id of its last occurrence.
+    #[must_use]
+    pub fn standing(&self, sensor: SensorId, alarm: u8) -> Option<(Standing, u64)> {
+        self.pipeline.standing(sensor, alarm)
+    }
+
+    /// All alarms that are not normal: whose, which, how they stand, and the id.
+    pub fn standings(&self) -> impl Iterator<Item = (SensorId, u8, Standing, u64)> {
+        self.pipeline.standings()
+    }
+
+    /// How many sensors are watched by detectors.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        self.pipeline.watched()
     }
 
     /// Whether the message was taken lately.
@@ -267,6 +295,30 @@ impl Machine {
     pub fn sensors(&self) -> (usize, usize) {
         (usize::from(self.pipeline.sensors()), self.sizes.sensors)
     }
+}
+
+/// By itself, as [`restored`].
+#[inline(never)]
+fn decoded(bytes: &[u8]) -> Result<Box<Plan>, NoPlan> {
+    let mut plan = Box::<Plan>::default();
+    plan.decode(bytes)?;
+    Ok(plan)
+}
+
+/// By itself, as [`restored`].
+#[inline(never)]
+fn begun(plan: &Plan, sizes: &Sizes) -> Result<Box<Pipeline<Boxed>>, StateError> {
+    Pipeline::new(plan.clone(), parts(sizes))
+        .map(Box::new)
+        .map_err(StateError::Unusable)
+}
+
+/// By itself, because a pipeline takes a good part of a thread's stack before it is boxed.
+#[inline(never)]
+fn restored(sizes: &Sizes, bytes: &[u8]) -> Result<Box<Pipeline<Boxed>>, StateError> {
+    Pipeline::restore(parts(sizes), bytes)
+        .map(Box::new)
+        .map_err(StateError::Pipeline)
 }
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;

@@ -127,7 +127,7 @@ fn compare(path: &Path, new: &Path) -> anyhow::Result<ExitCode> {
     let (Some(now), Some(then)) = (read(path), read(new)) else {
         return Ok(ExitCode::from(EXIT_CONFIG));
     };
-    let plans = [&now, &then].map(|config| Box::new(config.plan().unwrap_or_default()));
+    let plans = [&now, &then].map(|config| config.plan().unwrap_or_default());
     let sizes = [now.sizes(), then.sizes()];
     let sides = [(&*plans[0], &sizes[0]), (&*plans[1], &sizes[1])];
     let findings = queue::compare(&now.store.dir, sides)?;

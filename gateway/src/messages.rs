@@ -193,6 +193,12 @@ impl Message {
         });
     }
 
+    /// What came of a request about alarms, on `tidegate/<gateway>/alarm/answer`.
+    pub fn write_operated(&mut self, gateway: &str, answer: &impl Serialize) {
+        self.topic(format_args!("tidegate/{gateway}/alarm/answer"));
+        self.payload(answer);
+    }
+
     /// The status, on `tidegate/<gateway>/status`.
     pub fn write_status(&mut self, gateway: &str, status: &impl Serialize) {
         self.topic(format_args!("tidegate/{gateway}/status"));
@@ -264,7 +270,10 @@ mod tests {
                 unit: "°C",
             },
             rule: "hot",
-            state: wire::AlertState::Raised,
+            kind: wire::AlertKind::Limit,
+            transition: wire::Transition::Raised,
+            standing: wire::Standing::Unacknowledged,
+            first_out: None,
             severity: Severity::Critical,
             at: Timestamp(5),
             since: Timestamp(4),

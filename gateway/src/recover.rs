@@ -56,7 +56,7 @@ pub fn recover(
     let why = nonsense.to_string();
     tracing::error!(%why, "the store cannot be gone on with: it is moved aside");
     let (recovered, opened) = opened.give_up(&why)?;
-    let machine = Machine::new(plan.clone(), sizes)?;
+    let machine = Machine::new(plan, sizes)?;
     let restored = Replay::new(&recovered.extent(), machine, Position(0)).finish();
     Ok((restored, opened))
 }

@@ -119,7 +119,7 @@ impl Rehearsal {
 impl Copy {
     fn new(state: Option<&[u8]>, sizes: &Sizes, plan: &Plan) -> Result<Self, StateError> {
         let machine = match state {
-            None => Machine::new(plan.clone(), sizes)?,
+            None => Machine::new(plan, sizes)?,
             Some(state) => {
                 let mut machine = Machine::restore(state, sizes)?;
                 machine.replan(plan, &mut Nobody);

@@ -123,7 +123,7 @@ fn newest_state<K: Kept>(
             Err(error) => unusable(*position, &error),
         }
     }
-    let machine = Machine::new(plan.clone(), sizes).map_err(ReplayError::State)?;
+    let machine = Machine::new(plan, sizes).map_err(ReplayError::State)?;
     Ok((machine, Position(0)))
 }
 

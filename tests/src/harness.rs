@@ -35,9 +35,8 @@ signal = "t"
 range = [-50.0, 150.0]
 drop_if = "value == 96"
 clean = { wait = "1s" }
-[[sensor.alerts]]
-name = "hot"
-above = 1000.0
+detect = "auto"
+alerts = [{ name = "hot", above = 1e3 }, { name = "soon", of = "forecast", above = 1e3 }]
 "#;
 
 /// Performs at once: what is committed is durable, what is transmitted is written.
@@ -187,7 +186,7 @@ pub fn config(text: &str) -> Config {
 pub fn fresh(config: &Config) -> Restored {
     let plan = config.plan().expect("valid");
     Restored {
-        machine: Machine::new(plan, &config.sizes()).expect("fits"),
+        machine: Machine::new(&plan, &config.sizes()).expect("fits"),
         is_fresh: true,
         next: Position(0),
         journal_bytes: 0,

@@ -20,8 +20,12 @@ const MESSAGES_PER_LIFE: u64 = 400;
 /// The config changes from life to life: windows, alerts, places.
 fn config_in(dir: &Path, life: u64) -> Config {
     let change = match life % 3 {
-        0 => "[[sensor]]\n[[sensor.alerts]]\nname = \"hot\"\nabove = 90.0\n",
-        1 => "rolling = { window = \"4s\", every = \"1s\" }\n",
+        0 => {
+            "detect = \"full\"\n[[sensor]]\n[[sensor.alerts]]\nname = \"hot\"\nabove = 90.0\n\
+             [[sensor.alerts]]\nname = \"fast\"\nof = \"rate\"\nover = \"2s\"\nbeyond = 1.0\n\
+             [[sensor.alerts]]\nname = \"soon\"\nof = \"forecast\"\nover = \"5s\"\nabove = 1000.0\n"
+        }
+        1 => "detect = \"auto\"\nrolling = { window = \"4s\", every = \"1s\" }\n",
         _ => "silence = \"1s\"\n",
     };
     let places = if life.is_multiple_of(2) { 1024 } else { 5 };

@@ -116,7 +116,7 @@ fn a_store_of_every_version_goes_on_and_loses_nothing() {
 fn a_state_of_another_release_is_told_from_a_broken_one() {
     let config = config_in(Path::new("unused"));
     let plan = config.plan().expect("valid");
-    let machine = Machine::new(plan, &config.sizes()).expect("fits");
+    let machine = Machine::new(&plan, &config.sizes()).expect("fits");
     let mut bytes = Vec::new();
     machine.save(&mut |part| bytes.extend_from_slice(part));
     assert!(Machine::restore(&bytes, &config.sizes()).is_ok());

@@ -1,334 +1,302 @@
-//! The alarms of a sensor: thresholds with delays and hysteresis, and silence.
+//! Where an alarm of a sensor stands: its condition with delays and hysteresis, and what people have done about it.
+//!
+//! The states and transitions are those of ISA-18.2 (IEC 62682). A condition that comes back is another occurrence, with an id
+//! of its own. While an alarm is shelved or suppressed its condition is followed, and nothing is told.
 
-use crate::config::{SILENCE_RULE, Side, SilenceRule, Threshold};
+mod words;
+
+use crate::config::{Chatter, Side};
 use crate::time::{Instant, Now};
-use core::fmt;
 use serde::{Deserialize, Serialize};
-use wire::{Alert, AlertState, SensorId, SensorName, Severity, Timestamp, Why};
+use wire::{Standing, Timestamp, Transition};
 
-/// An occurrence that was reported and has not cleared.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Raise {
-    id: u64,
-    at: Timestamp,
-    since: Timestamp,
-    value: f64,
-}
+pub(crate) use self::words::{Cause, alert};
 
-/// Something to report.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Change {
-    /// It began.
-    Raised(Raise),
-    /// It is over, by this value.
-    Cleared(Raise, f64),
-}
-
-/// Where one threshold stands.
+/// Where the condition of an alarm stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Alarm {
+pub(crate) enum Phase {
     /// All is well.
     #[default]
     Normal,
-    /// Beyond the limit, but not for long enough.
+    /// It holds, but not for long enough.
     Rising { until: Instant, since: Timestamp },
-    /// Reported.
-    Raised(Raise),
-    /// Back, but not for long enough.
-    Falling { raise: Raise, until: Instant },
+    /// It holds.
+    Raised,
+    /// It is over, but not for long enough.
+    Falling { until: Instant },
+    /// It is over, but stays until somebody has seen it.
+    Latched,
 }
 
-/// What can happen to a threshold.
+/// One alarm of a sensor, or room for one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slot {
+    pub(crate) phase: Phase,
+    /// The last occurrence; 0: there was none.
+    pub(crate) id: u64,
+    /// Event time of the reading with which it began.
+    since: Timestamp,
+    /// The latest of what it looks at.
+    pub(crate) value: f64,
+    /// Put away until then; 0: it is not.
+    shelved: Instant,
+    /// Whether somebody knows of the last occurrence.
+    seen: bool,
+    suppressed: bool,
+    /// Raises since `counted`.
+    raises: u8,
+    counted: Instant,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Normal,
+            id: 0,
+            since: Timestamp(0),
+            value: f64::NAN,
+            shelved: Instant(0),
+            seen: true,
+            suppressed: false,
+            raises: 0,
+            counted: Instant(0),
+        }
+    }
+}
+
+/// What can happen to a condition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// A value beyond the limit, and its event time.
+    /// It holds by this value, of this event time.
     Beyond(f64, Timestamp),
-    /// A value that is not beyond the limit, but not back by the hysteresis either.
-    Between,
-    /// A value that is back.
+    /// It neither holds nor is over.
+    Between(f64),
+    /// It is over by this value.
     Back(f64),
-    /// Time went on; the last value is still this one.
-    Elapsed(f64),
+    /// Time went on.
+    Elapsed,
+}
+
+/// What the plan says of how an alarm moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Terms {
+    pub(crate) on_delay_ms: u32,
+    pub(crate) off_delay_ms: u32,
+    pub(crate) latch: bool,
+    pub(crate) chatter: Option<Chatter>,
 }
 
 impl Event {
-    /// What a value means to a threshold.
-    pub(crate) fn of(threshold: &Threshold, value: f64, time: Timestamp) -> Self {
-        let (excess, hysteresis) = match threshold.side {
-            Side::Above => (value - threshold.limit, threshold.hysteresis),
-            Side::Below => (threshold.limit - value, threshold.hysteresis),
+    /// What a value means to a limit.
+    pub(crate) fn of(side: Side, limit: f64, hysteresis: f64, value: f64, time: Timestamp) -> Self {
+        let excess = match side {
+            Side::Above => value - limit,
+            Side::Below => limit - value,
+            Side::Beyond => value.abs() - limit,
         };
         if excess > 0.0 {
             Self::Beyond(value, time)
         } else if excess > -hysteresis {
-            Self::Between
+            Self::Between(value)
         } else {
             Self::Back(value)
         }
     }
 }
 
-impl Alarm {
+impl Slot {
     /// One event. A new occurrence takes the next id from `last_id`.
     pub(crate) fn step(
         &mut self,
         now: Now,
         event: Event,
-        threshold: &Threshold,
+        terms: &Terms,
         last_id: &mut u64,
-    ) -> Option<Change> {
-        let (next, change) = match (*self, event) {
-            (Self::Normal, Event::Beyond(value, since)) => match threshold.on_delay_ms {
-                0 => raised(now, since, value, last_id),
-                delay_ms => (
-                    Self::Rising {
-                        until: now.instant.after_ms(delay_ms),
-                        since,
-                    },
-                    None,
-                ),
-            },
-            (Self::Normal, Event::Between | Event::Back(_) | Event::Elapsed(_)) => (*self, None),
-
-            (Self::Rising { until, since }, Event::Beyond(value, _) | Event::Elapsed(value)) => {
-                if now.instant >= until {
-                    raised(now, since, value, last_id)
-                } else {
-                    (*self, None)
+    ) -> Option<Transition> {
+        if let Event::Beyond(value, _) | Event::Between(value) | Event::Back(value) = event {
+            self.value = value;
+        }
+        match (self.phase, event) {
+            (Phase::Normal, Event::Beyond(_, since)) => match terms.on_delay_ms {
+                0 => self.raise(now, since, terms, last_id),
+                delay_ms => {
+                    let until = now.instant.after_ms(delay_ms);
+                    self.turn(Phase::Rising { until, since })
                 }
-            }
-            (Self::Rising { .. }, Event::Between | Event::Back(_)) => (Self::Normal, None),
-
-            (Self::Raised(raise), Event::Back(value)) => match threshold.off_delay_ms {
-                0 => (Self::Normal, Some(Change::Cleared(raise, value))),
-                delay_ms => (
-                    Self::Falling {
-                        raise,
-                        until: now.instant.after_ms(delay_ms),
-                    },
-                    None,
-                ),
             },
-            (Self::Raised(_), Event::Beyond(..) | Event::Between | Event::Elapsed(_)) => {
-                (*self, None)
+            (Phase::Rising { until, since }, Event::Beyond(..) | Event::Elapsed)
+                if now.instant >= until =>
+            {
+                self.raise(now, since, terms, last_id)
             }
-
-            (Self::Falling { raise, .. }, Event::Beyond(..)) => (Self::Raised(raise), None),
-            (Self::Falling { raise, until }, Event::Back(value) | Event::Elapsed(value)) => {
-                let is_over = now.instant >= until;
-                if is_over {
-                    (Self::Normal, Some(Change::Cleared(raise, value)))
-                } else {
-                    (*self, None)
+            (Phase::Rising { .. }, Event::Between(_) | Event::Back(_)) => self.turn(Phase::Normal),
+            (Phase::Raised, Event::Back(_)) => match self.off_delay_ms(terms) {
+                0 => self.clear(terms),
+                delay_ms => {
+                    let until = now.instant.after_ms(delay_ms);
+                    self.turn(Phase::Falling { until })
                 }
+            },
+            (Phase::Falling { .. } | Phase::Latched, Event::Beyond(..)) => self.turn(Phase::Raised),
+            (Phase::Falling { until }, Event::Back(_) | Event::Elapsed) if now.instant >= until => {
+                self.clear(terms)
             }
-            (Self::Falling { .. }, Event::Between) => (*self, None),
+            (Phase::Normal, Event::Between(_) | Event::Back(_) | Event::Elapsed)
+            | (Phase::Rising { .. }, Event::Beyond(..) | Event::Elapsed)
+            | (Phase::Raised, Event::Beyond(..) | Event::Between(_) | Event::Elapsed)
+            | (Phase::Falling { .. }, Event::Between(_) | Event::Back(_) | Event::Elapsed)
+            | (Phase::Latched, Event::Between(_) | Event::Back(_) | Event::Elapsed) => None,
+        }
+    }
+
+    /// Somebody has seen it; none if there is nothing to see.
+    pub(crate) fn acknowledge(&mut self) -> Option<Transition> {
+        if self.seen {
+            return None;
+        }
+        self.seen = true;
+        if self.phase == Phase::Latched {
+            self.phase = Phase::Normal;
+        }
+        Some(Transition::Acknowledged)
+    }
+
+    /// A person puts it away until then.
+    pub(crate) fn shelve(&mut self, until: Instant) -> Transition {
+        self.shelved = until;
+        Transition::Shelved
+    }
+
+    /// It is back, if it was away.
+    pub(crate) fn unshelve(&mut self) -> Option<Transition> {
+        let is_shelved = self.shelved != Instant(0);
+        self.shelved = Instant(0);
+        is_shelved.then_some(Transition::Unshelved)
+    }
+
+    /// It is back, if it was away for long enough.
+    pub(crate) fn unshelve_if_due(&mut self, now: Now) -> Option<Transition> {
+        (self.shelved <= now.instant)
+            .then(|| self.unshelve())
+            .flatten()
+    }
+
+    /// The plan makes it silent, or not; none if nothing changes that anybody could have seen.
+    pub(crate) fn suppress(&mut self, suppressed: bool) -> Option<Transition> {
+        if self.suppressed == suppressed {
+            return None;
+        }
+        let before = self.standing();
+        self.suppressed = suppressed;
+        let transition = if suppressed {
+            Transition::Suppressed
+        } else {
+            Transition::Released
         };
-        *self = next;
-        change
+        let is_quiet = |standing| standing == Standing::Normal || standing == Standing::Suppressed;
+        (!is_quiet(before) || !is_quiet(self.standing())).then_some(transition)
+    }
+
+    /// How it stands once its rule is gone, and what that is called; none if there is nothing to take back.
+    pub(crate) fn withdrawn(self) -> Option<(Self, Transition)> {
+        let transition = match self.standing() {
+            Standing::Normal => return None,
+            Standing::Returned => Transition::Acknowledged,
+            Standing::Unacknowledged | Standing::Acknowledged => Transition::Cleared,
+            Standing::Shelved => Transition::Unshelved,
+            Standing::Suppressed => Transition::Released,
+        };
+        let withdrawn = Self {
+            id: self.id,
+            since: self.since,
+            value: self.value,
+            ..Self::default()
+        };
+        Some((withdrawn, transition))
+    }
+
+    /// Whether what happens to its condition is told.
+    pub(crate) fn is_told(&self) -> bool {
+        !self.suppressed && self.shelved == Instant(0)
+    }
+
+    /// How it stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let holds = match self.phase {
+            Phase::Normal | Phase::Rising { .. } => false,
+            Phase::Raised | Phase::Falling { .. } | Phase::Latched => true,
+        };
+        if self.suppressed {
+            Standing::Suppressed
+        } else if self.shelved != Instant(0) {
+            Standing::Shelved
+        } else {
+            match (holds, self.seen) {
+                (true, true) => Standing::Acknowledged,
+                (true, false) => Standing::Unacknowledged,
+                (false, true) => Standing::Normal,
+                (false, false) => Standing::Returned,
+            }
+        }
+    }
+
+    /// Whether it flips too often, so that it is held.
+    pub(crate) fn is_chattering(&self, chatter: Option<Chatter>) -> bool {
+        chatter.is_some_and(|chatter| self.raises > chatter.raises_max)
     }
 
     /// When time alone moves it on.
-    pub(crate) const fn due(&self) -> Option<Instant> {
-        match self {
-            Self::Normal | Self::Raised(_) => None,
-            Self::Rising { until, .. } | Self::Falling { until, .. } => Some(*until),
-        }
-    }
-
-    /// The occurrence that was reported and has not cleared.
-    pub(crate) const fn raise(&self) -> Option<Raise> {
-        match self {
-            Self::Normal | Self::Rising { .. } => None,
-            Self::Raised(raise) | Self::Falling { raise, .. } => Some(*raise),
-        }
-    }
-}
-
-fn raised(now: Now, since: Timestamp, value: f64, last_id: &mut u64) -> (Alarm, Option<Change>) {
-    *last_id += 1;
-    let raise = Raise {
-        id: *last_id,
-        at: now.wall,
-        since,
-        value,
-    };
-    (Alarm::Raised(raise), Some(Change::Raised(raise)))
-}
-
-/// Whether a sensor is heard.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Silence {
-    /// Heard last at that instant and wall time.
-    Heard(Now),
-    /// Reported as silent; the value of the occurrence is how many ms it had been.
-    Silent(Raise),
-}
-
-impl Silence {
-    /// The sensor is heard.
-    pub(crate) fn hear(&mut self, now: Now) -> Option<Change> {
-        let change = match *self {
-            Self::Heard(_) => None,
-            Self::Silent(raise) => Some(Change::Cleared(raise, raise.value)),
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Normal | Phase::Raised | Phase::Latched => None,
+            Phase::Rising { until, .. } | Phase::Falling { until } => Some(until),
         };
-        *self = Self::Heard(now);
-        change
+        let shelved = Some(self.shelved).filter(|until| *until != Instant(0));
+        [phase, shelved].into_iter().flatten().min()
     }
 
-    /// Time went on.
-    pub(crate) fn elapse(
+    pub(crate) const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    fn turn(&mut self, phase: Phase) -> Option<Transition> {
+        self.phase = phase;
+        None
+    }
+
+    fn raise(
         &mut self,
         now: Now,
-        rule: Option<&SilenceRule>,
+        since: Timestamp,
+        terms: &Terms,
         last_id: &mut u64,
-    ) -> Option<Change> {
-        let Self::Heard(last) = *self else {
-            return None;
-        };
-        let rule = rule.filter(|rule| now.instant >= last.instant.after_ms(rule.after_ms))?;
+    ) -> Option<Transition> {
         *last_id += 1;
-        let raise = Raise {
-            id: *last_id,
-            at: now.wall,
-            since: last.wall,
-            value: f64::from(rule.after_ms),
-        };
-        *self = Self::Silent(raise);
-        Some(Change::Raised(raise))
-    }
-
-    pub(crate) fn due(&self, rule: Option<&SilenceRule>) -> Option<Instant> {
-        match self {
-            Self::Heard(last) => rule.map(|rule| last.instant.after_ms(rule.after_ms)),
-            Self::Silent(_) => None,
-        }
-    }
-
-    pub(crate) const fn raise(&self) -> Option<Raise> {
-        match self {
-            Self::Heard(_) => None,
-            Self::Silent(raise) => Some(*raise),
-        }
-    }
-}
-
-/// What an alert is about, beside the occurrence.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cause<'a> {
-    /// A value beyond a limit.
-    Threshold(&'a Threshold),
-    /// No reading for too long.
-    Silence(&'a SilenceRule),
-    /// A rule that is in the plan no more, or not as it was.
-    Withdrawn(&'a str, Severity),
-}
-
-/// The alert that tells of a change.
-pub(crate) fn alert<'a>(
-    now: Now,
-    sensor: SensorId,
-    name: SensorName<'a>,
-    cause: Cause<'a>,
-    change: Change,
-) -> Alert<'a> {
-    let (raise, state, at, value) = match change {
-        Change::Raised(raise) => (raise, AlertState::Raised, raise.at, raise.value),
-        Change::Cleared(raise, value) => (raise, AlertState::Cleared, now.wall, value),
-    };
-    let (rule, severity, limit) = match cause {
-        Cause::Threshold(threshold) => (
-            threshold.rule.as_str(),
-            threshold.severity,
-            Some(threshold.limit),
-        ),
-        Cause::Silence(rule) => (SILENCE_RULE, rule.severity, None),
-        Cause::Withdrawn(rule, severity) => (rule, severity, None),
-    };
-    Alert {
-        id: raise.id,
-        sensor,
-        name,
-        rule,
-        state,
-        severity,
-        at,
-        since: raise.since,
-        value: matches!(cause, Cause::Threshold(_)).then_some(value),
-        limit,
-        why: why(name.unit, cause, state, value),
-    }
-}
-
-fn why(unit: &str, cause: Cause<'_>, state: AlertState, value: f64) -> Why {
-    match (cause, state) {
-        (Cause::Threshold(threshold), AlertState::Raised) => {
-            let side = side_word(threshold.side);
-            let (value, limit) = (Amount(value, unit), Amount(threshold.limit, unit));
-            match threshold.on_delay_ms {
-                0 => Why::new(format_args!("{value} is {side} {limit}")),
-                delay_ms => Why::new(format_args!(
-                    "{value} is {side} {limit} for {}",
-                    Span(delay_ms)
-                )),
+        self.phase = Phase::Raised;
+        (self.id, self.since, self.seen) = (*last_id, since, false);
+        if let Some(chatter) = terms.chatter {
+            if now.instant > self.counted.after_ms(chatter.within_ms) {
+                (self.counted, self.raises) = (now.instant, 0);
             }
+            self.raises = self.raises.saturating_add(1);
         }
-        (Cause::Threshold(threshold), AlertState::Cleared) => {
-            let side = side_word(threshold.side);
-            Why::new(format_args!(
-                "{} is no more {side} {}",
-                Amount(value, unit),
-                Amount(threshold.limit, unit)
-            ))
-        }
-        (Cause::Silence(rule), AlertState::Raised) => {
-            Why::new(format_args!("no reading for {}", Span(rule.after_ms)))
-        }
-        (Cause::Silence(_), AlertState::Cleared) => Why::new(format_args!("readings come again")),
-        (Cause::Withdrawn(..), AlertState::Raised | AlertState::Cleared) => {
-            Why::new(format_args!("the rule was changed or removed"))
-        }
+        Some(Transition::Raised)
     }
-}
 
-const fn side_word(side: Side) -> &'static str {
-    match side {
-        Side::Above => "above",
-        Side::Below => "below",
+    fn clear(&mut self, terms: &Terms) -> Option<Transition> {
+        if terms.latch && !self.seen {
+            return self.turn(Phase::Latched);
+        }
+        self.phase = Phase::Normal;
+        Some(Transition::Cleared)
     }
-}
 
-/// A number with its unit; very large and very small ones by powers of ten, so that they stay short.
-struct Amount<'a>(f64, &'a str);
-
-impl fmt::Display for Amount<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(number, unit) = self;
-        let is_plain = *number == 0.0 || (1e-4..1e15).contains(&number.abs());
-        if is_plain {
-            write!(f, "{number}")?
-        } else {
-            write!(f, "{number:e}")?
+    /// One that flips too often must be back for as long as its flips are counted.
+    fn off_delay_ms(&self, terms: &Terms) -> u32 {
+        match terms.chatter.filter(|_| self.is_chattering(terms.chatter)) {
+            Some(chatter) => terms.off_delay_ms.max(chatter.within_ms),
+            None => terms.off_delay_ms,
         }
-        if unit.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " {unit}")
-        }
-    }
-}
-
-/// A span of ms, in the largest unit that has no remainder.
-struct Span(u32);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit_ms, unit) in [(3_600_000, "h"), (60_000, "min"), (1000, "s")] {
-            if self.0.is_multiple_of(unit_ms) {
-                return write!(f, "{} {unit}", self.0 / unit_ms);
-            }
-        }
-        write!(f, "{} ms", self.0)
     }
 }
 

@@ -1,20 +1,23 @@
 //! The whole state as bytes: what a restarted gateway goes on from.
 //!
-//! A version byte, then postcard parts one behind the other (head, conditions, derived signals, rules, each sensor with its gate and panes, rows, summaries), then a
+//! A version byte, then postcard parts one behind the other (head, conditions, derived signals, charts, suppressions, rules, each sensor with its alarms,
+//! gate, detector and panes, rows, summaries), then a
 //! CRC-32C. Each part is small, so that saving needs no large buffer.
 
 mod parts;
 
 use self::parts::{PartReader, PartWriter, check_room};
 use crate::batch::{Open, OpenRow};
-use crate::config::{BatchConfig, SensorConfig};
+use crate::config::{Allotment, BatchConfig, Plan, SensorConfig};
 use crate::counters::Counters;
 use crate::limits::{
-    CHECKPOINT_PART_BYTES_MAX, CONDITIONS_MAX, DERIVED_MAX, GATEWAY_BYTES_MAX, PANES_MAX, RULES_MAX,
+    CHARTS_MAX, CHECKPOINT_PART_BYTES_MAX, CONDITIONS_MAX, DERIVED_MAX, GATEWAY_BYTES_MAX,
+    RULES_MAX, SUPPRESSIONS_MAX,
 };
 use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Firsts, Pipeline};
+use crate::scout::Place;
 use crate::sensor::Sensor;
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -25,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use wire::{Row, Summary};
 
 /// The version that is written, the first byte.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Upper bounds of the parts that there are many of, in bytes: floats take 8, other numbers up to 10.
 const PANE_BYTES_MAX: usize = 160;
@@ -42,8 +45,9 @@ pub const fn checkpoint_bytes_max(
     rows: usize,
     summaries: usize,
 ) -> usize {
-    // Each sensor may have a gate, a thinner and a miner.
-    let parts = 1 + CONDITIONS_MAX + DERIVED_MAX + RULES_MAX + 4 * sensors;
+    // Each sensor may have alarms, a gate, a thinner, a miner, and a detector, which takes up to four.
+    let parts =
+        1 + CONDITIONS_MAX + DERIVED_MAX + CHARTS_MAX + SUPPRESSIONS_MAX + RULES_MAX + 10 * sensors;
     let many = panes * PANE_BYTES_MAX
         + sketches * SKETCH_BYTES_MAX
         + rows * ROW_BYTES_MAX
@@ -59,20 +63,25 @@ struct Head {
     defaults: SensorConfig,
     conditions: u8,
     derived: u8,
+    charts: u8,
+    suppressions: u8,
     rules: u16,
     sensors: u16,
     gates: u16,
     thinners: u16,
     miners: u16,
     sketched: u16,
+    scouts: [u16; 4],
     telemetry: Open,
     aggregates: Open,
     instant: Instant,
     last_alert: u64,
+    firsts: Firsts,
     counters: Counters,
 }
 
-/// One sensor; its gate, its thinner and its miner, if it has them, and its kept panes follow, each with its sketch, if it has one, and so do its sessions.
+/// One sensor; its alarms, its gate, thinner, miner and detector, if it has them, and its kept panes follow, each with its sketch, if
+/// it has one, and so do its sessions.
 #[derive(Serialize)]
 struct SavedSensor<'a> {
     due: Option<Instant>,
@@ -97,6 +106,10 @@ pub struct Needs {
     pub sensors: usize,
     /// Panes of each.
     pub panes_each: usize,
+    /// Alarms of each.
+    pub slots_each: usize,
+    /// Gauges of each.
+    pub gauges_each: usize,
     /// Gates.
     pub gates: usize,
     /// Thinners.
@@ -105,6 +118,8 @@ pub struct Needs {
     pub miners: usize,
     /// Sensors with sketches.
     pub sketched: usize,
+    /// Detectors of the least kind, the standard and the full one, and charts.
+    pub scouts: [usize; 4],
     /// Rows of the open batch.
     pub rows: usize,
     /// Summaries of the open batch of them.
@@ -119,14 +134,18 @@ impl Needs {
     pub fn of(bytes: &[u8]) -> Result<Self, RestoreError> {
         let mut parts = PartReader::new(bytes)?;
         let head: Head = parts.read("head")?;
-        let plan = parts.read_plan(&head, PANES_MAX)?;
+        let mut plan = Plan::default();
+        parts.read_plan(&head, Allotment::MAX, &mut plan)?;
         Ok(Self {
             sensors: head.sensors.into(),
             panes_each: plan.panes_min() as usize,
+            slots_each: plan.slots_min(),
+            gauges_each: plan.gauges_min(),
             gates: head.gates.into(),
             thinners: head.thinners.into(),
             miners: head.miners.into(),
             sketched: head.sketched.into(),
+            scouts: head.scouts.map(usize::from),
             rows: head.telemetry.len,
             summaries: head.aggregates.len,
         })
@@ -179,6 +198,9 @@ impl<M: Memory> Pipeline<M> {
         conditions.for_each(|condition| parts.write(condition));
         let derived = self.plan.derived.iter();
         derived.for_each(|derived| parts.write(derived));
+        self.plan.charts.iter().for_each(|chart| parts.write(chart));
+        let suppressions = self.plan.suppressions.iter();
+        suppressions.for_each(|suppression| parts.write(suppression));
         self.plan.rules.iter().for_each(|rule| parts.write(rule));
         (0..usize::from(self.sensors)).for_each(|place| self.save_sensor(place, &mut parts));
         self.memory.rows[..self.telemetry.len]
@@ -195,7 +217,7 @@ impl<M: Memory> Pipeline<M> {
         let sensor = &self.memory.sensors[place];
         let [by_clock, sessions] = self.plan.config(sensor.rule).panes_each();
         let (by_clock, sessions) = (by_clock as usize, sessions as usize);
-        let panes = &self.memory.panes[place * self.panes_each..][..by_clock + sessions];
+        let panes = &self.memory.panes[place * self.each.panes..][..by_clock + sessions];
         let keeps = sensor.windows.keeps(by_clock);
         let kept = (0..by_clock).filter(|at| keeps(&panes[*at]));
         parts.write(&SavedSensor {
@@ -204,6 +226,11 @@ impl<M: Memory> Pipeline<M> {
             sessions: sessions as u16,
             sensor,
         });
+        let config = self.plan.config(sensor.rule);
+        let slots = &self.slots(place)[..config.slots()];
+        slots.iter().for_each(|slot| parts.write(slot));
+        let gauges = &self.gauges(place)[..config.gauges()];
+        gauges.iter().for_each(|gauge| parts.write(gauge));
         if let Some(gate) = sensor.gate {
             parts.write(&self.memory.gates[usize::from(gate)]);
         }
@@ -213,10 +240,21 @@ impl<M: Memory> Pipeline<M> {
         if let Some(miner) = sensor.miner {
             parts.write(&self.memory.miners[usize::from(miner)]);
         }
+        match sensor.scout {
+            None => {}
+            Some(Place::Lite(at)) => parts.write(&self.memory.lites[usize::from(at)].detector),
+            Some(Place::Standard(at)) => {
+                parts.write_detector(&self.memory.standards[usize::from(at)].detector);
+            }
+            Some(Place::Full(at)) => {
+                parts.write_detector(&self.memory.fulls[usize::from(at)].detector);
+            }
+            Some(Place::Chart(at)) => parts.write(&self.memory.crews[usize::from(at)].detector),
+        }
         for at in kept.chain(by_clock..by_clock + sessions) {
             parts.write(&panes[at]);
             if let Some(block) = sensor.sketches {
-                let at = usize::from(block) * self.panes_each + at;
+                let at = usize::from(block) * self.each.panes + at;
                 parts.write(&self.memory.sketches[at].sketch);
             }
         }
@@ -229,6 +267,22 @@ impl<M: Memory> Pipeline<M> {
         used.max().map_or(0, |last| last.saturating_add(1))
     }
 
+    /// Detectors of each kind up to the last one that a sensor owns.
+    fn scouts_used(&self) -> [u16; 4] {
+        let mut used = [0; 4];
+        let sensors = &self.memory.sensors[..usize::from(self.sensors)];
+        for scout in sensors.iter().filter_map(|sensor| sensor.scout) {
+            let (kind, at) = match scout {
+                Place::Lite(at) => (0, at),
+                Place::Standard(at) => (1, at),
+                Place::Full(at) => (2, at),
+                Place::Chart(at) => (3, at),
+            };
+            used[kind] = at.saturating_add(1).max(used[kind]);
+        }
+        used
+    }
+
     fn head(&self) -> Head {
         Head {
             gateway: self.plan.gateway.clone(),
@@ -236,16 +290,20 @@ impl<M: Memory> Pipeline<M> {
             defaults: self.plan.defaults.clone(),
             conditions: self.plan.conditions.len() as u8,
             derived: self.plan.derived.len() as u8,
+            charts: self.plan.charts.len() as u8,
+            suppressions: self.plan.suppressions.len() as u8,
             rules: self.plan.rules.len() as u16,
             sensors: self.sensors,
             gates: self.used(|sensor| sensor.gate),
             thinners: self.used(|sensor| sensor.thinner),
             miners: self.used(|sensor| sensor.miner),
             sketched: self.used(|sensor| sensor.sketches),
+            scouts: self.scouts_used(),
             telemetry: self.telemetry,
             aggregates: self.aggregates,
             instant: self.instant,
             last_alert: self.last_alert,
+            firsts: self.firsts,
             counters: self.counters.clone(),
         }
     }
@@ -267,19 +325,25 @@ impl<M: Memory> Pipeline<M> {
     /// # Errors
     /// [`RestoreError`] if the bytes are no checkpoint of this release, or the memory is too small for it.
     pub fn restore(mut memory: Parts<M>, bytes: &[u8]) -> Result<Self, RestoreError> {
-        let panes_each = memory.prepare().map_err(RestoreError::Memory)?;
+        let each = memory.prepare().map_err(RestoreError::Memory)?;
         let mut parts = PartReader::new(bytes)?;
         let head: Head = parts.read("head")?;
-        let plan = parts.read_plan(&head, panes_each)?;
+        let mut plan = Plan::default();
+        parts.read_plan(&head, each, &mut plan)?;
         let mut timers = Timers::default();
         check_room(head.sensors.into(), memory.sensors.len(), "sensors")?;
         check_room(head.gates.into(), memory.gates.len(), "gates")?;
         check_room(head.thinners.into(), memory.thinners.len(), "thinners")?;
         check_room(head.miners.into(), memory.miners.len(), "miners")?;
-        let blocks = memory.sketches.len() / panes_each.max(1);
+        let blocks = memory.sketches.len() / each.panes.max(1);
         check_room(head.sketched.into(), blocks, "sketches")?;
+        let [lites, standards, fulls, crews] = head.scouts;
+        check_room(crews.into(), memory.crews.len(), "crews")?;
+        check_room(lites.into(), memory.lites.len(), "lites")?;
+        check_room(standards.into(), memory.standards.len(), "standards")?;
+        check_room(fulls.into(), memory.fulls.len(), "fulls")?;
         for place in 0..head.sensors {
-            let due = parts.read_sensor(&plan, place, &mut memory)?;
+            let due = parts.read_sensor(&plan, place, &mut memory, each)?;
             names::insert(&mut memory.links, &memory.sensors, place);
             timers.set(&mut memory.links, place, due);
         }
@@ -301,19 +365,21 @@ impl<M: Memory> Pipeline<M> {
             aggregates,
             instant,
             last_alert,
+            firsts,
             counters,
             ..
         } = head;
         Ok(Self {
             plan,
             memory,
-            panes_each,
+            each,
             sensors,
             timers,
             telemetry,
             aggregates,
             instant,
             last_alert,
+            firsts,
             counters,
         })
     }

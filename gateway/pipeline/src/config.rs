@@ -1,24 +1,28 @@
 //! What the pipeline shall do: the plan, which the gateway makes of its configuration file.
 
+mod alarms;
 mod cleaning;
+mod decode;
 mod validate;
 
+pub use alarms::{
+    Chart, Chatter, Depth, Detect, Measure, Rule, Side, SilenceRule, Suppression, Threshold,
+};
+pub use alarms::{DETECT_RULE, SILENCE_RULE};
 pub use cleaning::{Cleaning, Fill, Method, Thinning, ThinningMethod, Unit};
-pub use validate::Invalid;
+pub use decode::NoPlan;
+pub use validate::{Allotment, Invalid};
 
 use crate::expression::{Expression, Inputs};
 use crate::glob;
 use crate::limits::{
-    CONDITIONS_MAX, DERIVED_MAX, DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, QUANTILES_MAX,
-    RULE_BYTES_MAX, RULES_MAX, SENTINELS_MAX, SESSIONS_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX,
+    CHARTS_MAX, CONDITIONS_MAX, DERIVED_MAX, DEVICE_BYTES_MAX, GATEWAY_BYTES_MAX, QUANTILES_MAX,
+    RULES_MAX, SENTINELS_MAX, SESSIONS_MAX, SIGNAL_BYTES_MAX, SUPPRESSIONS_MAX, THRESHOLDS_MAX,
     UNIT_BYTES_MAX,
 };
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
-use wire::{Severity, WindowKind};
-
-/// The rule that silence is reported under.
-pub const SILENCE_RULE: &str = "silence";
+use wire::WindowKind;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +35,10 @@ pub struct Plan {
     pub conditions: Vec<Expression, CONDITIONS_MAX, u8>,
     /// Signals that are calculated from others of the same device.
     pub derived: Vec<Derived, DERIVED_MAX, u8>,
+    /// Signals that are judged together.
+    pub charts: Vec<Chart, CHARTS_MAX, u8>,
+    /// When alarms are silent; sensors refer to these.
+    pub suppressions: Vec<Suppression, SUPPRESSIONS_MAX, u8>,
     /// For sensors that no rule fits.
     pub defaults: SensorConfig,
     /// For sensors by name; the last rule that fits holds, as a whole.
@@ -131,6 +139,14 @@ pub struct SensorConfig {
     pub thresholds: Vec<Threshold, THRESHOLDS_MAX>,
     /// When silence raises an alert.
     pub silence: Option<SilenceRule>,
+    /// What learns how the values usually are, and raises an alert when they are not.
+    pub detect: Option<Detect>,
+    /// When alarms flip too often; none: as often as they like.
+    pub chatter: Option<Chatter>,
+    /// Of alarms with the same number it is told which came first.
+    pub group: Option<u8>,
+    /// When alarms are silent: a place among the plan's suppressions.
+    pub suppress: Option<u8>,
 }
 
 /// The values that are possible, both ends among them.
@@ -158,45 +174,6 @@ pub struct SessionRule {
     pub gap_ms: u32,
     /// A session does not cross the multiples of this many ms since 1970, so that it has an end where no pause comes.
     pub length_ms_max: u32,
-}
-
-/// On which side of a limit a value breaks the rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// Above it.
-    #[default]
-    Above,
-    /// Below it.
-    Below,
-}
-
-/// A limit whose crossing raises an alert.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// What the rule is called; unique within its sensor.
-    pub rule: String<RULE_BYTES_MAX, u8>,
-    /// Which side of the limit is wrong.
-    pub side: Side,
-    /// The limit.
-    pub limit: f64,
-    /// The alert clears when the value is back by this much.
-    pub hysteresis: f64,
-    /// The value must be beyond the limit for this many ms of the gateway's time before the alert is raised.
-    pub on_delay_ms: u32,
-    /// The value must be back for this many ms of the gateway's time before the alert is cleared.
-    pub off_delay_ms: u32,
-    /// How urgent it is.
-    pub severity: Severity,
-}
-
-/// When silence raises an alert, by the name of [`SILENCE_RULE`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SilenceRule {
-    /// After this many ms of the gateway's time without a reading.
-    pub after_ms: u32,
-    /// How urgent it is.
-    pub severity: Severity,
 }
 
 impl Default for BatchConfig {
@@ -233,6 +210,10 @@ impl Default for SensorConfig {
             profile_ms: None,
             thresholds: Vec::new(),
             silence: None,
+            detect: None,
+            chatter: None,
+            group: None,
+            suppress: None,
         }
     }
 }
@@ -243,6 +224,28 @@ impl Plan {
     pub fn panes_min(&self) -> u64 {
         let rules = self.rules.iter().map(|rule| rule.config.panes_min());
         rules.fold(self.defaults.panes_min(), u64::max)
+    }
+
+    /// How many alarms each sensor must have memory for at least.
+    #[must_use]
+    pub fn slots_min(&self) -> usize {
+        let rules = self.rules.iter().map(|rule| rule.config.slots());
+        rules.fold(self.defaults.slots(), usize::max)
+    }
+
+    /// How many gauges each sensor must have memory for at least.
+    #[must_use]
+    pub fn gauges_min(&self) -> usize {
+        let rules = self.rules.iter().map(|rule| rule.config.gauges());
+        rules.fold(self.defaults.gauges(), usize::max)
+    }
+
+    /// Whether any sensor is to be watched to this depth.
+    #[must_use]
+    pub fn detects(&self, depth: Depth) -> bool {
+        let rules = self.rules.iter().map(|rule| &rule.config);
+        let mut configs = rules.chain([&self.defaults]);
+        configs.any(|config| config.detect.is_some_and(|it| it.depth == depth))
     }
 
     /// Whether any sensor is to have a gate.

@@ -1,7 +1,7 @@
 //! What happened, in numbers: one counter for each thing that can.
 
 use serde::{Deserialize, Serialize};
-use wire::Reasons;
+use wire::{Reasons, Transition};
 
 /// Counts since the store was made. A checkpoint keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,12 @@ pub struct Counters {
     pub alerts_raised: u64,
     /// Alerts cleared.
     pub alerts_cleared: u64,
+    /// Alarms acknowledged, shelved, suppressed, and back from that.
+    pub alarms_operated: u64,
+    /// What happened to alarms that are shelved or suppressed, and was not told.
+    pub alarms_untold: u64,
+    /// Sensors that are to be watched, for which no detector was left.
+    pub detectors_full: u64,
     /// Summaries made, revisions among them.
     pub summaries: u64,
     /// Summaries that revise an earlier one.
@@ -81,7 +87,20 @@ pub struct Counters {
 impl Counters {
     /// Alerts and summaries that were handed out.
     pub(crate) const fn told(&self) -> u64 {
-        self.alerts_raised + self.alerts_cleared + self.summaries
+        self.alerts_raised + self.alerts_cleared + self.alarms_operated + self.summaries
+    }
+
+    /// What counts transitions of this kind.
+    pub(crate) const fn of_transition(&mut self, transition: Transition) -> &mut u64 {
+        match transition {
+            Transition::Raised => &mut self.alerts_raised,
+            Transition::Cleared => &mut self.alerts_cleared,
+            Transition::Acknowledged
+            | Transition::Shelved
+            | Transition::Unshelved
+            | Transition::Suppressed
+            | Transition::Released => &mut self.alarms_operated,
+        }
     }
 
     pub(crate) fn count_mended(&mut self, reasons: Reasons) {

@@ -19,7 +19,7 @@ mod watch;
 
 use self::chart::{Chart, Day};
 use self::pace::Pace;
-use self::shapes::Shapes;
+pub(crate) use self::shapes::Shapes;
 use self::tail::Tail;
 pub use self::together::{Course, Departure, Together};
 pub use self::trend::{Crossing, Trend};
@@ -100,15 +100,21 @@ pub struct Lite {
 }
 
 /// All views, with `M` blocks of memory at each scale.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detector<const M: usize> {
+    pub(crate) front: Front,
+    pub(crate) shapes: [Shapes<M>; 3],
+}
+
+/// What is the same in each kind that has all views.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Front {
     chart: Chart,
     day: Day,
     pace: Pace,
     watch: Watch,
     tails: [Tail; 5],
     spread: Spread,
-    shapes: [Shapes<M>; 3],
 }
 
 /// Mean and spread of all values.
@@ -187,6 +193,12 @@ impl Lite {
         sum.judged(&mut self.watch, THETA_LITE * calm, rest(&self.pace))
     }
 
+    /// Whether it has seen too little to judge.
+    #[must_use]
+    pub fn is_learning(&self) -> bool {
+        self.watch.is_learning()
+    }
+
     /// Whether an alarm came within the time of rest.
     #[must_use]
     pub fn is_alarmed(&self) -> bool {
@@ -203,37 +215,54 @@ impl Lite {
 impl<const M: usize> Detector<M> {
     /// One value, in the order of time. `calm` raises the limit (2: half as keen).
     pub fn push(&mut self, time: Timestamp, value: f64, calm: f32) -> Finding {
-        self.pace.push(time.0);
-        self.spread.push(value);
-        let offset = (value - self.spread.first).clamp(-OFFSET_ABS_MAX, OFFSET_ABS_MAX) as f32;
-        let deviation = self.spread.deviation();
-        let [level, hour, tails @ ..] = &mut self.tails;
+        let front = &mut self.front;
+        front.pace.push(time.0);
+        front.spread.push(value);
+        let offset = (value - front.spread.first).clamp(-OFFSET_ABS_MAX, OFFSET_ABS_MAX) as f32;
+        let deviation = front.spread.deviation();
+        let [level, hour, tails @ ..] = &mut front.tails;
         let mut sum = Sum::default();
         for ((shapes, (ms, most, stretch)), tail) in self.shapes.iter_mut().zip(SCALES).zip(tails) {
-            let block = self.pace.readings(ms, 1, most) as u16;
+            let block = front.pace.readings(ms, 1, most) as u16;
             if let Some(distance) = shapes.push(offset, block, stretch)
                 && deviation > 0.0
             {
                 sum.add(View::Shape, distance / deviation, tail, SHAPE_WEIGHT);
             }
         }
-        sum.add(View::Level, self.chart.push(value) as f32, level, 1.0);
-        sum.add(View::Hour, self.day.push(time.0, offset), hour, 1.0);
-        sum.judged(&mut self.watch, THETA * calm, rest(&self.pace))
+        sum.add(View::Level, front.chart.push(value) as f32, level, 1.0);
+        sum.add(View::Hour, front.day.push(time.0, offset), hour, 1.0);
+        sum.judged(&mut front.watch, THETA * calm, rest(&front.pace))
     }
 
     /// Whether an alarm came within the time of rest.
     #[must_use]
     pub fn is_alarmed(&self) -> bool {
-        self.watch.is_within(rest(&self.pace))
+        self.front.watch.is_within(rest(&self.front.pace))
+    }
+
+    /// Whether it has seen too little to judge.
+    #[must_use]
+    pub fn is_learning(&self) -> bool {
+        self.front.watch.is_learning()
+    }
+
+    /// Forgets everything, in place: it is too large to be moved about.
+    pub fn clear(&mut self) {
+        self.front = Front::default();
+        self.shapes.iter_mut().for_each(Shapes::clear);
     }
 
     /// Whether a checkpoint could have made it.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.day.is_sound()
-            && self.tails.iter().all(Tail::is_sound)
-            && self.shapes.iter().all(Shapes::is_sound)
+        self.front.is_sound() && self.shapes.iter().all(Shapes::is_sound)
+    }
+}
+
+impl Front {
+    pub(crate) fn is_sound(&self) -> bool {
+        self.day.is_sound() && self.tails.iter().all(Tail::is_sound)
     }
 }
 
@@ -244,7 +273,7 @@ fn rest(pace: &Pace) -> u32 {
 }
 
 const _: () = {
-    assert!(size_of::<Lite>() <= 512);
+    assert!(size_of::<Lite>() <= 256);
     assert!(
         size_of::<Detector<STANDARD_BLOCKS>>() + crate::limits::SENSOR_LITE_BYTES_MAX <= 4 * 1024
     );
@@ -253,3 +282,5 @@ const _: () = {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tests_noise;

@@ -1,11 +1,11 @@
 //! Readings become values, averages, alerts and batches, in memory that the caller gives at the start.
 //!
 //! # The order of the stages
-//! duplicate → time → sentinel → range → *tap A: thresholds* → gate (spike, step, unit, fill) → stuck → windows → batch. A
+//! duplicate → time → sentinel → range → *tap A: alarms, detectors* → gate (spike, step, unit, fill) → stuck → windows → batch. A
 //! duplicate is dropped; every other reading, however bad or late, comes out in exactly one row of one telemetry batch, with its
 //! quality and the reasons, and what was sent beside a value that was mended; or is counted by the next row of its sensor, where it
 //! lies on the way between two others and the plan says that this will do (`thin.rs`). What is filled in is a row more. Only good values
-//! move thresholds, before they are mended; good and uncertain ones are averaged.
+//! move alarms and are shown to detectors, before they are mended; good and uncertain ones are averaged.
 //!
 //! # Two contracts
 //! 1. *Poll:* after every `handle_*`, ask for the [`deadline`](Pipeline::deadline), and call
@@ -35,6 +35,9 @@ mod profile;
 mod window;
 mod ewma;
 mod alarm;
+mod gauge;
+mod scout;
+mod commands;
 mod batch;
 mod sensor;
 mod names;
@@ -49,16 +52,20 @@ pub mod detect;
 pub mod glob;
 pub mod limits;
 
+pub use alarm::Slot;
 pub use batch::OpenRow;
 pub use checkpoint::{Needs, RestoreError, checkpoint_bytes_max};
+pub use commands::{Command, Futile, Verb};
 pub use config::Plan;
 pub use counters::Counters;
 pub use gate::Gate;
+pub use gauge::Gauge;
 pub use link::Link;
 pub use memory::{Borrowed, Memory, Misfit, Parts};
 pub use output::{BatchKind, Emit, Output};
 pub use pipeline::{Pipeline, Reading, Refused, Unusable, Verdict};
 pub use profile::{Loss, Miner, PARTNERS_MAX, Profile};
+pub use scout::{Crew, Scout, Watched};
 pub use sensor::{Counts, Sensor, SensorStatus};
 pub use thin::Thinner;
 pub use time::{Instant, Now};

@@ -1,5 +1,7 @@
 //! Every bound of the pipeline, with the reason for its number.
 
+use crate::detect::{Detector, FULL_BLOCKS, Lite, STANDARD_BLOCKS};
+use crate::scout::Scout;
 use crate::sensor::Sensor;
 use crate::window::Pane;
 use wire::alert::WHY_BYTES_MAX;
@@ -20,13 +22,25 @@ pub const RULE_BYTES_MAX: usize = 32;
 pub const SENSORS_MAX: usize = u16::MAX as usize;
 /// Most rules of a plan: a site has tens of sensor kinds, not hundreds, and the plan stays below 64 KiB.
 pub const RULES_MAX: usize = 128;
-/// Most thresholds of a sensor: low-low, low, high, high-high.
-pub const THRESHOLDS_MAX: usize = 4;
+/// Most limits of a sensor: low-low, low, high, high-high, and two of how it moves.
+pub const THRESHOLDS_MAX: usize = 6;
+/// Most alarms of a sensor: its limits, silence, and what is unusual.
+pub const SLOTS_MAX: usize = THRESHOLDS_MAX + 2;
+/// Most groups of alarms of which it is told which came first: the machines of a site.
+pub const GROUPS_MAX: usize = 16;
+/// Most charts of a plan, for each of which a reading looks whether it is of it; each may be of many devices.
+pub const CHARTS_MAX: usize = 4;
+/// Most suppressions of a plan; sensors share them.
+pub const SUPPRESSIONS_MAX: usize = 8;
+/// Longest name of who operates an alarm, in bytes: a client id that people use.
+pub const PERSON_BYTES_MAX: usize = 32;
+/// Longest note of who operates an alarm, in bytes: with the name it fits in an explanation.
+pub const NOTE_BYTES_MAX: usize = 48;
 /// Most sentinels of a sensor: power-on and disconnection, and what a converter and its driver make of them.
 pub const SENTINELS_MAX: usize = 4;
 /// Recent readings of a sensor among which a duplicate is found: a client sends the same again within its next few. What a
 /// reconnect brings again is known by its fingerprint, however old it is.
-pub const RECENT_MAX: usize = 8;
+pub const RECENT_MAX: usize = 6;
 /// Readings of a sensor that wait in its gate: two more tell a step from a glitch.
 pub const GATE_HELD_MAX: usize = 3;
 /// Values that are filled in at once: a minute at one reading a second, half a week at one an hour.
@@ -97,7 +111,7 @@ pub const TOLD_PER_CALL_MAX: u64 = 256;
 
 /// The longest alert, in bytes of the format: a frame, names, and the numbers and the why.
 pub const ALERT_BYTES_MAX: usize =
-    FRAME_BYTES_MAX + NAME_BYTES_MAX + (1 + RULE_BYTES_MAX) + 40 + (1 + WHY_BYTES_MAX);
+    FRAME_BYTES_MAX + NAME_BYTES_MAX + (1 + RULE_BYTES_MAX) + 40 + (1 + WHY_BYTES_MAX) + 3 + 10;
 /// The longest summary in a batch, in bytes of the format: names, because each may be of another sensor, and the
 /// numbers.
 pub const SUMMARY_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 125 + SKETCH_BYTES_MAX;
@@ -107,9 +121,9 @@ const FRAME_BYTES_MAX: usize = 1 + 1 + (1 + GATEWAY_BYTES_MAX) + 10 + 4;
 const NAME_BYTES_MAX: usize =
     3 + (1 + DEVICE_BYTES_MAX) + (1 + SIGNAL_BYTES_MAX) + (1 + UNIT_BYTES_MAX);
 
-/// Alerts that one call may tell of one sensor: each threshold may be raised by time and cleared by a reading, and so may
-/// silence.
-pub const ALERTS_PER_SENSOR_MAX: usize = 2 * (THRESHOLDS_MAX + 1);
+/// Alerts that one call may tell of one sensor: each alarm may come back from the shelf, be suppressed or released, and be
+/// raised by time and cleared by a reading.
+pub const ALERTS_PER_SENSOR_MAX: usize = 4 * SLOTS_MAX;
 
 /// Summaries that one call may tell of one sensor with `panes` panes: of both kinds those that are closed, which begin at most
 /// two panes earlier than the oldest that is kept, and those that are revised; and as many sessions.
@@ -148,14 +162,25 @@ pub const SENSOR_STANDARD_BYTES_MAX: usize = 4_096;
 /// What one may take that is cleaned, and has 160 panes: 39 minutes every fifteen seconds.
 pub const SENSOR_FULL_BYTES_MAX: usize = 16_384;
 
-const fn sensor_bytes(panes: usize) -> usize {
-    size_of::<Sensor>() + panes * size_of::<Pane>() + size_of::<crate::Link>()
+const fn sensor_bytes(panes: usize, slots: usize) -> usize {
+    let alarms = slots * size_of::<crate::Slot>();
+    size_of::<Sensor>() + panes * size_of::<Pane>() + size_of::<crate::Link>() + alarms
+}
+
+const fn gauges_bytes(gauges: usize) -> usize {
+    gauges * size_of::<crate::Gauge>()
 }
 
 const _: () = {
-    assert!(sensor_bytes(3) <= 2 * SENSOR_LITE_BYTES_MAX);
-    assert!(sensor_bytes(32) + size_of::<crate::Gate>() <= SENSOR_STANDARD_BYTES_MAX);
-    assert!(sensor_bytes(160) + size_of::<crate::Gate>() <= SENSOR_FULL_BYTES_MAX);
+    // The least kind: tumbling windows, and a detector with its alarm.
+    assert!(sensor_bytes(3, 1) + size_of::<Scout<Lite>>() <= SENSOR_LITE_BYTES_MAX);
+    assert!(sensor_bytes(32, 2) + size_of::<crate::Gate>() <= SENSOR_STANDARD_BYTES_MAX);
+    let standard = size_of::<Scout<Detector<STANDARD_BLOCKS>>>() + size_of::<crate::Gate>();
+    assert!(sensor_bytes(3, 3) + standard <= SENSOR_STANDARD_BYTES_MAX);
+    let full = size_of::<Scout<Detector<FULL_BLOCKS>>>() + size_of::<crate::Gate>();
+    let alarms = gauges_bytes(THRESHOLDS_MAX);
+    assert!(sensor_bytes(60, SLOTS_MAX) + full + alarms <= SENSOR_FULL_BYTES_MAX);
+    assert!(sensor_bytes(160, 2) + size_of::<crate::Gate>() <= SENSOR_FULL_BYTES_MAX);
     assert!(RULES_MAX < u16::MAX as usize);
     assert!(ALERT_BYTES_MAX <= SUMMARY_BYTES_MAX + FRAME_BYTES_MAX);
     assert!(

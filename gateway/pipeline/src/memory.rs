@@ -1,11 +1,15 @@
 //! The memory of a pipeline, which the caller gives: boxed by a gateway, borrowed by a test.
 
+use crate::alarm::Slot;
 use crate::batch::OpenRow;
-use crate::config::SensorConfig;
+use crate::config::{Allotment, SensorConfig};
+use crate::detect::{Detector, FULL_BLOCKS, Lite, STANDARD_BLOCKS};
 use crate::gate::Gate;
+use crate::gauge::Gauge;
 use crate::limits::{BATCH_BYTES_MIN, ROWS_MAX, SENSORS_MAX};
 use crate::link::Link;
 use crate::profile::Miner;
+use crate::scout::{self, Crew, Scout};
 use crate::sensor::Sensor;
 use crate::thin::Thinner;
 use crate::window::{Pane, PaneSketch, Room};
@@ -29,6 +33,18 @@ pub trait Memory {
     type Thinners: DerefMut<Target = [Thinner]>;
     /// Holds what is learned of the sensors that are profiled.
     type Miners: DerefMut<Target = [Miner]>;
+    /// Holds the sensors' alarms.
+    type Slots: DerefMut<Target = [Slot]>;
+    /// Holds what their limits remember.
+    type Gauges: DerefMut<Target = [Gauge]>;
+    /// Holds the detectors of the least kind.
+    type Lites: DerefMut<Target = [Scout<Lite>]>;
+    /// Holds the detectors of the standard kind.
+    type Standards: DerefMut<Target = [Scout<Detector<STANDARD_BLOCKS>>]>;
+    /// Holds the detectors of the full kind.
+    type Fulls: DerefMut<Target = [Scout<Detector<FULL_BLOCKS>>]>;
+    /// Holds the charts of several signals.
+    type Crews: DerefMut<Target = [Scout<Crew>]>;
     /// Holds the indexes over the sensors.
     type Links: DerefMut<Target = [Link]>;
     /// Holds the rows of the open telemetry batch.
@@ -53,6 +69,18 @@ pub struct Parts<M: Memory> {
     pub thinners: M::Thinners,
     /// As many as sensors may be profiled at once.
     pub miners: M::Miners,
+    /// A whole number of alarms for each sensor; [`Plan::slots_min`](crate::Plan::slots_min) tells how many.
+    pub slots: M::Slots,
+    /// A whole number of gauges for each sensor; [`Plan::gauges_min`](crate::Plan::gauges_min) tells how many.
+    pub gauges: M::Gauges,
+    /// As many as sensors may be watched by a detector of the least kind.
+    pub lites: M::Lites,
+    /// The same for the standard kind.
+    pub standards: M::Standards,
+    /// The same for the full kind.
+    pub fulls: M::Fulls,
+    /// As many as devices whose signals may be judged together.
+    pub crews: M::Crews,
     /// As many as sensors.
     pub links: M::Links,
     /// As many as a telemetry batch may have rows.
@@ -74,6 +102,12 @@ impl<'m> Memory for Borrowed<'m> {
     type Gates = &'m mut [Gate];
     type Thinners = &'m mut [Thinner];
     type Miners = &'m mut [Miner];
+    type Slots = &'m mut [Slot];
+    type Gauges = &'m mut [Gauge];
+    type Lites = &'m mut [Scout<Lite>];
+    type Standards = &'m mut [Scout<Detector<STANDARD_BLOCKS>>];
+    type Fulls = &'m mut [Scout<Detector<FULL_BLOCKS>>];
+    type Crews = &'m mut [Scout<Crew>];
     type Links = &'m mut [Link];
     type Rows = &'m mut [OpenRow];
     type Summaries = &'m mut [Summary];
@@ -97,24 +131,44 @@ impl fmt::Display for Misfit {
 
 impl Error for Misfit {}
 
+/// The first part that isn't as it must be.
+fn fit<const N: usize>(parts: [(bool, &'static str, &'static str); N]) -> Result<(), Misfit> {
+    match parts.into_iter().find(|(is_right, ..)| !is_right) {
+        Some((_, part, must)) => Err(Misfit { part, must }),
+        None => Ok(()),
+    }
+}
+
 impl<M: Memory> Parts<M> {
-    /// Puts everything back to its default, and gives the number of panes of each sensor.
-    pub(crate) fn prepare(&mut self) -> Result<usize, Misfit> {
-        self.check()?;
+    /// Puts everything back to its default, and gives what each sensor has.
+    pub(crate) fn prepare(&mut self) -> Result<Allotment, Misfit> {
+        self.check_each()?;
+        self.check_pools()?;
+        let sensors = self.sensors.len();
         self.sensors.fill_with(Sensor::default);
         self.panes.fill(Pane::default());
         self.sketches.fill(PaneSketch::default());
         self.gates.fill_with(Gate::default);
         self.thinners.fill_with(Thinner::default);
         self.miners.fill_with(Miner::default);
+        self.slots.fill(Slot::default());
+        self.gauges.fill(Gauge::default());
+        self.lites.fill_with(Scout::default);
+        self.standards.iter_mut().for_each(scout::clear);
+        self.fulls.iter_mut().for_each(scout::clear);
+        self.crews.fill_with(Scout::default);
         self.links.fill(Link::default());
-        Ok(self.panes.len() / self.sensors.len())
+        Ok(Allotment {
+            panes: self.panes.len() / sensors,
+            slots: self.slots.len() / sensors,
+            gauges: self.gauges.len() / sensors,
+        })
     }
 
-    /// Whether the parts go together.
-    fn check(&self) -> Result<(), Misfit> {
+    /// Whether what each sensor has is there for all.
+    fn check_each(&self) -> Result<(), Misfit> {
         let sensors = self.sensors.len();
-        for (is_right, part, must) in [
+        fit([
             (
                 (1..=SENSORS_MAX).contains(&sensors),
                 "sensors",
@@ -130,6 +184,23 @@ impl<M: Memory> Parts<M> {
                 "panes",
                 "be for a whole number of them per sensor",
             ),
+            (
+                self.slots.len().checked_rem(sensors) == Some(0),
+                "slots",
+                "be for a whole number of them per sensor",
+            ),
+            (
+                self.gauges.len().checked_rem(sensors) == Some(0),
+                "gauges",
+                "be for a whole number of them per sensor",
+            ),
+        ])
+    }
+
+    /// Whether what sensors share is as it must be.
+    fn check_pools(&self) -> Result<(), Misfit> {
+        let sensors = self.sensors.len();
+        fit([
             (
                 sensors == 0 || self.sketches.is_empty() || {
                     let each = self.panes.len() / sensors;
@@ -149,6 +220,16 @@ impl<M: Memory> Parts<M> {
                 "be for at most 65 535 of them",
             ),
             (
+                self.lites
+                    .len()
+                    .max(self.standards.len())
+                    .max(self.fulls.len())
+                    .max(self.crews.len())
+                    <= SENSORS_MAX,
+                "detectors",
+                "be for at most 65 535 of each kind",
+            ),
+            (
                 (1..=ROWS_MAX).contains(&self.rows.len()),
                 "rows",
                 "be for 1 to 65 536 of them",
@@ -163,12 +244,17 @@ impl<M: Memory> Parts<M> {
                 "bytes",
                 "be at least 1024 bytes",
             ),
-        ] {
-            if !is_right {
-                return Err(Misfit { part, must });
-            }
-        }
-        Ok(())
+        ])
+    }
+
+    /// The alarms of the sensor at `place`.
+    pub(crate) fn slots_of(&self, place: usize, each: Allotment) -> &[Slot] {
+        &self.slots[place * each.slots..][..each.slots]
+    }
+
+    /// What the limits of the sensor at `place` remember.
+    pub(crate) fn gauges_of(&self, place: usize, each: Allotment) -> &[Gauge] {
+        &self.gauges[place * each.gauges..][..each.gauges]
     }
 
     /// The panes of the sensor at `place`, of which each has `each`.

@@ -1,6 +1,9 @@
 //! The pipeline as its caller sees it.
 
 mod steps;
+mod alarms;
+mod scouting;
+mod together;
 mod cleaning;
 mod derive;
 mod due;
@@ -10,9 +13,9 @@ mod sketches;
 mod thinning;
 mod replan;
 
-use crate::alarm::{self, Cause, Change};
+pub(crate) use self::alarms::Firsts;
 use crate::batch::Open;
-use crate::config::{Invalid, Plan, SensorConfig};
+use crate::config::{Allotment, Invalid, Plan, SensorConfig};
 use crate::counters::Counters;
 use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
@@ -23,7 +26,7 @@ use crate::timers::Timers;
 use core::error::Error;
 use core::fmt;
 use heapless::String;
-use wire::{Alert, Flags, SensorId, SensorName, Timestamp};
+use wire::{Flags, SensorId, SensorName, Timestamp};
 
 /// One reading of one sensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,8 +73,8 @@ impl Error for Refused {}
 pub struct Pipeline<M: Memory> {
     pub(crate) plan: Plan,
     pub(crate) memory: Parts<M>,
-    /// How many panes each sensor has.
-    pub(crate) panes_each: usize,
+    /// What each sensor has.
+    pub(crate) each: Allotment,
     pub(crate) sensors: u16,
     pub(crate) timers: Timers,
     pub(crate) telemetry: Open,
@@ -79,6 +82,7 @@ pub struct Pipeline<M: Memory> {
     /// The latest instant of any input: no input is earlier.
     pub(crate) instant: Instant,
     pub(crate) last_alert: u64,
+    pub(crate) firsts: Firsts,
     pub(crate) counters: Counters,
 }
 
@@ -108,18 +112,19 @@ impl<M: Memory> Pipeline<M> {
     /// # Errors
     /// [`Unusable`] if the plan is wrong or the memory doesn't do for it.
     pub fn new(plan: Plan, mut memory: Parts<M>) -> Result<Self, Unusable> {
-        let panes_each = memory.prepare().map_err(Unusable::Memory)?;
-        plan.validate(panes_each).map_err(Unusable::Plan)?;
+        let each = memory.prepare().map_err(Unusable::Memory)?;
+        plan.validate(each).map_err(Unusable::Plan)?;
         Ok(Self {
             plan,
             memory,
-            panes_each,
+            each,
             sensors: 0,
             timers: Timers::default(),
             telemetry: Open::default(),
             aggregates: Open::default(),
             instant: Instant::default(),
             last_alert: 0,
+            firsts: Firsts::default(),
             counters: Counters::default(),
         })
     }
@@ -155,6 +160,7 @@ impl<M: Memory> Pipeline<M> {
         self.assign_sketches(usize::from(place));
         self.assign_thinner(usize::from(place));
         self.assign_miner(usize::from(place));
+        self.assign_scout(usize::from(place));
         self.reset_timer(usize::from(place));
         Ok(SensorId(place))
     }
@@ -217,7 +223,7 @@ impl<M: Memory> Pipeline<M> {
         plan: &Plan,
         out: &mut impl Emit,
     ) -> Result<(), Invalid> {
-        plan.validate(self.panes_each)?;
+        plan.validate(self.each)?;
         let now = self.not_before(now);
         self.expire(now, out);
         self.take_over(now, plan, out);
@@ -275,31 +281,8 @@ impl<M: Memory> Pipeline<M> {
         self.plan.config(state.and_then(|state| state.rule))
     }
 
-    /// The alerts that are raised now, as they were raised.
-    pub fn alerts(&self) -> impl Iterator<Item = Alert<'_>> {
-        (0..self.sensors).map(SensorId).flat_map(|sensor| {
-            let state = &self.memory.sensors[usize::from(sensor.0)];
-            let config = self.plan.config(state.rule);
-            let name = state.name(config);
-            let thresholds =
-                state
-                    .alarms
-                    .iter()
-                    .zip(&config.thresholds)
-                    .filter_map(|(alarm, threshold)| {
-                        Some((Cause::Threshold(threshold), alarm.raise()?))
-                    });
-            let silence = state.silence.raise().zip(config.silence.as_ref());
-            let silence = silence.map(|(raise, rule)| (Cause::Silence(rule), raise));
-            thresholds.chain(silence).map(move |(cause, raise)| {
-                // A raised alert is told by the time at which it was.
-                alarm::alert(Now::default(), sensor, name, cause, Change::Raised(raise))
-            })
-        })
-    }
-
     /// The engine's time never goes back.
-    fn not_before(&mut self, now: Now) -> Now {
+    pub(crate) fn not_before(&mut self, now: Now) -> Now {
         self.instant = self.instant.max(now.instant);
         Now {
             instant: self.instant,

@@ -1,9 +1,10 @@
 //! All that is kept of one sensor, beside its panes.
 
-use crate::alarm::{Alarm, Silence};
+use crate::alarm::{Phase, Slot};
 use crate::clean::{Recent, Steady};
 use crate::config::SensorConfig;
-use crate::limits::{DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX, THRESHOLDS_MAX};
+use crate::limits::{DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX};
+use crate::scout::Place;
 use crate::time::{Instant, Now};
 use crate::window::Windows;
 use heapless::String;
@@ -22,10 +23,9 @@ pub struct Sensor {
     pub(crate) rule: Option<u16>,
     pub(crate) recent: Recent,
     pub(crate) windows: Windows,
-    /// In the order of the thresholds in its rule.
-    pub(crate) alarms: [Alarm; THRESHOLDS_MAX],
-    pub(crate) silence: Silence,
-    /// The last good value, for alarms that are waiting.
+    /// When the last reading came.
+    pub(crate) heard: Now,
+    /// The last good value.
     pub(crate) good: f64,
     /// Event time of that value.
     pub(crate) good_at: Timestamp,
@@ -42,6 +42,8 @@ pub struct Sensor {
     pub(crate) thinner: Option<u16>,
     /// The place of what is learned of it, if it is profiled and there was one left.
     pub(crate) miner: Option<u16>,
+    /// Its detector, if it has one.
+    pub(crate) scout: Option<Place>,
     pub(crate) last: Last,
     pub(crate) counts: Counts,
 }
@@ -110,8 +112,7 @@ impl Sensor {
             rule,
             recent: Recent::default(),
             windows: Windows::new(config),
-            alarms: [Alarm::default(); THRESHOLDS_MAX],
-            silence: Silence::Heard(now),
+            heard: now,
             good: f64::NAN,
             good_at: Timestamp::default(),
             sample_at: NEVER,
@@ -121,6 +122,7 @@ impl Sensor {
             gate: None,
             thinner: None,
             miner: None,
+            scout: None,
             last: Last {
                 value: f64::NAN,
                 ..Last::default()
@@ -138,14 +140,21 @@ impl Sensor {
     }
 
     /// When it is due next, if no reading comes before.
-    pub(crate) fn due(&self, config: &SensorConfig) -> Option<Instant> {
-        let alarms = self.alarms.iter().filter_map(Alarm::due).min();
-        let silence = self.silence.due(config.silence.as_ref());
+    pub(crate) fn due(&self, slots: &[Slot], config: &SensorConfig) -> Option<Instant> {
+        let alarms = slots.iter().filter_map(Slot::due).min();
+        let silence = self.silent_at(slots, config);
         let sample = Some(self.sample_at).filter(|at| *at != NEVER);
         [alarms, silence, sample, self.windows.due(config)]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// When it will have been silent for too long, if it isn't told already.
+    fn silent_at(&self, slots: &[Slot], config: &SensorConfig) -> Option<Instant> {
+        let after_ms = config.silence?.after_ms;
+        let slot = slots.get(config.silence_place()?)?;
+        (slot.phase == Phase::Normal).then(|| self.heard.instant.after_ms(after_ms))
     }
 
     /// Whether a checkpoint could have made it under this configuration.

@@ -225,7 +225,7 @@ fn reading(number: u64) -> Entry<'static> {
 /// CPU time of a reading on its way through the machine, ns.
 fn time_pipeline(config: &Config, clock: Clock) -> Result<f64, DeviceError> {
     let plan = config.plan().unwrap_or_default();
-    let mut machine = Machine::new(plan, &config.sizes())?;
+    let mut machine = Machine::new(&plan, &config.sizes())?;
     let mut nothing = Nothing;
     let start = pipeline::Instant(0);
     machine.apply(start, &Entry::Boot { offset_ms: 0 }, &mut nothing);

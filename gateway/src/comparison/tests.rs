@@ -11,6 +11,9 @@ const SIZES: Sizes = Sizes {
     miners: 0,
     sketched: 0,
     panes_per_sensor: 8,
+    slots_per_sensor: 2,
+    gauges_per_sensor: 0,
+    scouts: [0; 4],
     rows: 64,
 };
 /// Readings of the journal; their values are 0, 1, 2, … 99, one a second.

@@ -11,6 +11,7 @@ use crate::limits::{CONNECT_TIMEOUT_MS, SLOW_READER_TIMEOUT_MS, STATUS_INTERVAL_
 use crate::mapping::{Form, Mapping, Rule};
 use crate::payload::pointers::{Pointer, Pointers};
 
+pub mod alarms;
 mod check;
 mod cleaning;
 pub mod derived;
@@ -24,6 +25,7 @@ mod outputs;
 pub mod plan;
 mod settings;
 mod store;
+pub mod together;
 mod tls;
 pub mod units;
 
@@ -77,6 +79,9 @@ pub struct Config {
     /// Signals that are calculated from others.
     #[serde(default)]
     pub derived: Vec<derived::Derived>,
+    /// Signals that are judged together.
+    #[serde(default)]
+    pub together: Vec<together::Together>,
 }
 
 /// `[gateway]`
@@ -178,6 +183,8 @@ pub struct Pipeline {
     pub profiled_max: Option<u16>,
     /// Of these, how many may have quantiles; as many as there are, if absent and any is to have some.
     pub quantiles_max: Option<u16>,
+    /// How many sensors detectors may watch; as many as `detect` calls for, if absent.
+    pub detectors_max: Option<alarms::Detectors>,
     /// Longest time until a batch is sealed.
     pub batch_interval: Millis,
     /// Most readings of a batch.
@@ -309,6 +316,7 @@ impl Default for Pipeline {
             thinned_max: None,
             profiled_max: None,
             quantiles_max: None,
+            detectors_max: None,
             batch_interval: Millis(5_000),
             batch_readings_max: 4096,
             keep_raw: true,
@@ -345,9 +353,7 @@ impl Config {
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
         let config: Self = source.parse()?;
         let mut faults = config.faults();
-        if let Err(plan_faults) = config.plan() {
-            faults.extend(plan_faults);
-        }
+        faults.extend(config.plan().err().into_iter().flatten());
         if faults.is_empty() {
             Ok(config)
         } else {

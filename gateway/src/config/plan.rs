@@ -3,16 +3,17 @@
 use core::fmt::Display;
 
 use pipeline::config::{
-    BatchConfig, Plan, Range, SensorConfig, SessionRule, Side, SilenceRule, Sliding, Threshold,
+    Allotment, BatchConfig, Plan, Range, SensorConfig, SessionRule, SilenceRule, Sliding,
 };
 use pipeline::glob;
-use pipeline::limits::{PANES_MAX, RULES_MAX};
+use pipeline::limits::{RULES_MAX, THRESHOLDS_MAX};
 use serde::{Deserialize, Serialize};
 use wire::Severity;
 
-use super::cleaning::{Clean, Conditions, place_of};
+use super::alarms::{AlertRule, ChatterRule, Detection, SuppressRule, Tables};
+use super::cleaning::{Clean, place_of};
 use super::forward::Forward;
-use super::{Config, Fault, Millis, derived};
+use super::{Config, Fault, Millis, derived, together};
 
 /// What can be set for sensors. What is absent is inherited from `[defaults]`, and from every earlier
 /// `[[sensor]]` whose patterns cover these.
@@ -65,6 +66,14 @@ pub struct Sensor {
     pub silence: Option<Millis>,
     /// Alerts by limit.
     pub alerts: Option<Vec<AlertRule>>,
+    /// What learns how the values usually are, and alerts when they are not.
+    pub detect: Option<Detection>,
+    /// When alarms flip too often, and are held.
+    pub chatter: Option<ChatterRule>,
+    /// Alarms of a group tell which of them came first.
+    pub group: Option<String>,
+    /// When alarms are silent.
+    pub suppress: Option<SuppressRule>,
 }
 
 /// `rolling = { window = "5m", every = "1m" }`
@@ -87,44 +96,18 @@ pub struct Session {
     pub max: Millis,
 }
 
-/// `[[sensor.alerts]]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlertRule {
-    /// A level of the alert's topic.
-    pub name: String,
-    /// Raised above this.
-    pub above: Option<f64>,
-    /// Raised below this.
-    pub below: Option<f64>,
-    /// Clears when the value is back by this much.
-    #[serde(default)]
-    pub hysteresis: f64,
-    /// Beyond the limit for this long before it is raised.
-    #[serde(default)]
-    pub on_delay: Millis,
-    /// Back for this long before it is cleared.
-    #[serde(default)]
-    pub off_delay: Millis,
-    /// How urgent it is.
-    #[serde(default)]
-    pub severity: Severity,
-}
-
 impl Config {
     /// The pipeline's plan.
     ///
     /// # Errors
     /// All settings that cannot be carried out.
-    pub fn plan(&self) -> Result<Plan, Vec<Fault>> {
+    pub fn plan(&self) -> Result<Box<Plan>, Vec<Fault>> {
         let mut faults = Vec::new();
-        let mut plan = Plan {
-            batch: BatchConfig {
-                readings_max: self.pipeline.batch_readings_max,
-                ms_max: narrow(self.pipeline.batch_interval),
-                keep_raw: self.pipeline.keep_raw,
-            },
-            ..Plan::default()
+        let mut plan = Box::<Plan>::default();
+        plan.batch = BatchConfig {
+            readings_max: self.pipeline.batch_readings_max,
+            ms_max: narrow(self.pipeline.batch_interval),
+            keep_raw: self.pipeline.keep_raw,
         };
         plan.gateway = text(&self.gateway.id, "gateway.id", &mut faults);
         if self.defaults.device.is_some() || self.defaults.signal.is_some() {
@@ -135,12 +118,9 @@ impl Config {
                 help,
             ));
         }
-        self.defaults.apply(
-            &mut plan.defaults,
-            &mut plan.conditions,
-            "defaults",
-            &mut faults,
-        );
+        let mut tables = Tables::default();
+        self.defaults
+            .apply(&mut plan.defaults, &mut tables, "defaults", &mut faults);
         if self.sensors.len() > RULES_MAX {
             let message = format!("{} rules", self.sensors.len());
             faults.push(Fault::at(
@@ -150,8 +130,11 @@ impl Config {
             ));
         }
         derived::add(&self.derived, &mut plan, &mut faults);
-        self.add_rules(&mut plan, &mut faults);
-        if let Err(invalid) = plan.validate(PANES_MAX) {
+        self.add_rules(&mut plan, &mut tables, &mut faults);
+        together::add(&self.together, &mut plan, &mut faults);
+        plan.conditions = tables.conditions;
+        plan.suppressions = tables.suppressions;
+        if let Err(invalid) = plan.validate(Allotment::MAX) {
             let table = invalid
                 .rule
                 .map_or_else(|| "defaults".to_owned(), |rule| format!("sensor[{rule}]"));
@@ -169,7 +152,7 @@ impl Config {
         }
     }
 
-    fn add_rules(&self, plan: &mut Plan, faults: &mut Vec<Fault>) {
+    fn add_rules(&self, plan: &mut Plan, tables: &mut Tables, faults: &mut Vec<Fault>) {
         for (index, rule) in self.sensors.iter().take(RULES_MAX).enumerate() {
             let key = format!("sensor[{index}]");
             let mut config = plan.defaults.clone();
@@ -178,9 +161,9 @@ impl Config {
                 .filter(|wider| wider.covers(rule))
             {
                 // What is wrong with the wider rule is told where it stands.
-                wider.apply(&mut config, &mut plan.conditions, &key, &mut Vec::new());
+                wider.apply(&mut config, tables, &key, &mut Vec::new());
             }
-            rule.apply(&mut config, &mut plan.conditions, &key, faults);
+            rule.apply(&mut config, tables, &key, faults);
             let sensor_rule = pipeline::config::SensorRule {
                 device: text(rule.device(), &format!("{key}.device"), faults),
                 signal: text(rule.signal(), &format!("{key}.signal"), faults),
@@ -226,7 +209,7 @@ impl Sensor {
     fn apply(
         &self,
         config: &mut SensorConfig,
-        conditions: &mut Conditions,
+        tables: &mut Tables,
         key: &str,
         faults: &mut Vec<Fault>,
     ) {
@@ -236,7 +219,12 @@ impl Sensor {
         config.scale = self.scale.unwrap_or(config.scale);
         config.offset = self.offset.unwrap_or(config.offset);
         if let Some(text) = &self.drop_if {
-            config.drop_if = place_of(text, conditions, &format!("{key}.drop_if"), faults);
+            config.drop_if = place_of(
+                text,
+                &mut tables.conditions,
+                &format!("{key}.drop_if"),
+                faults,
+            );
         }
         if let Some([min, max]) = self.range {
             config.range = Some(Range { min, max });
@@ -265,6 +253,26 @@ impl Sensor {
                 severity: Severity::Warning,
             });
         }
+        self.apply_alarms(config, tables, key, faults);
+    }
+
+    fn apply_alarms(
+        &self,
+        config: &mut SensorConfig,
+        tables: &mut Tables,
+        key: &str,
+        faults: &mut Vec<Fault>,
+    ) {
+        if let Some(detect) = self.detect {
+            config.detect = detect.detect();
+        }
+        config.chatter = self.chatter.map(Into::into).or(config.chatter);
+        if let Some(group) = &self.group {
+            config.group = tables.group(group, key, faults);
+        }
+        if let Some(suppress) = &self.suppress {
+            config.suppress = tables.suppression(suppress, key, faults);
+        }
         if let Some(alerts) = &self.alerts {
             config.thresholds.clear();
             for (index, alert) in alerts.iter().enumerate() {
@@ -274,7 +282,7 @@ impl Sensor {
                     faults.push(Fault::at(
                         key,
                         "too many alerts",
-                        "give a sensor at most four",
+                        format!("give a sensor at most {THRESHOLDS_MAX}"),
                     ));
                     break;
                 }
@@ -308,29 +316,6 @@ impl Sensor {
             );
         }
         config.ewma_tau_ms = self.ewma.map(narrow).or(config.ewma_tau_ms);
-    }
-}
-
-impl AlertRule {
-    fn threshold(&self, key: &str, faults: &mut Vec<Fault>) -> Threshold {
-        let (side, limit) = match (self.above, self.below) {
-            (Some(limit), None) => (Side::Above, limit),
-            (None, Some(limit)) => (Side::Below, limit),
-            (Some(_), Some(_)) | (None, None) => {
-                let help = "give either `above = LIMIT` or `below = LIMIT`";
-                faults.push(Fault::at(key, "an alert has one limit", help));
-                (Side::Above, 0.0)
-            }
-        };
-        Threshold {
-            rule: text(&self.name, &format!("{key}.name"), faults),
-            side,
-            limit,
-            hysteresis: self.hysteresis,
-            on_delay_ms: narrow(self.on_delay),
-            off_delay_ms: narrow(self.off_delay),
-            severity: self.severity,
-        }
     }
 }
 

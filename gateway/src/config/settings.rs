@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use pipeline::Plan;
+use pipeline::config::Depth;
 
+use super::alarms::Detectors;
 use super::{Config, KafkaMode};
 use crate::broker;
 use crate::commit::MutationRoom;
@@ -12,6 +14,15 @@ use crate::engine;
 use crate::machine::Sizes;
 use crate::store;
 use crate::uplink;
+
+/// Alarms that each sensor has memory for at least: the fleet may add a limit and silence without a restart.
+const SLOTS_LEAST: usize = 2;
+/// Devices whose signals are judged together: more than any site of this size has machines.
+const CHARTS: usize = 64;
+/// Where the depth is `auto`, one of so many sensors may have a full detector.
+const AUTO_FULL_PART: usize = 16;
+/// And one of so many a standard one.
+const AUTO_STANDARD_PART: usize = 4;
 
 impl Config {
     /// For the broker.
@@ -44,11 +55,18 @@ impl Config {
     #[must_use]
     pub fn sizes(&self) -> Sizes {
         let plan = self.plan();
-        let panes = plan.as_ref().map_or(1, Plan::panes_min);
+        // A config without a plan is refused before anything is made of it.
+        let Ok(plan) = &plan else {
+            return Sizes::default();
+        };
+        let panes = plan.panes_min();
         let sensors = self.pipeline.sensors_max;
-        let places = |is_wanted: fn(&Plan) -> bool, max: Option<u16>| match &plan {
-            Ok(plan) if is_wanted(plan) => usize::from(max.unwrap_or(sensors).min(sensors)),
-            Ok(_) | Err(_) => 0,
+        let places = |is_wanted: fn(&Plan) -> bool, max: Option<u16>| {
+            if is_wanted(plan) {
+                usize::from(max.unwrap_or(sensors).min(sensors))
+            } else {
+                0
+            }
         };
         Sizes {
             sensors: usize::from(sensors),
@@ -57,8 +75,40 @@ impl Config {
             miners: places(Plan::has_profiles, self.pipeline.profiled_max),
             sketched: places(Plan::has_quantiles, self.pipeline.quantiles_max),
             panes_per_sensor: usize::try_from(panes.max(1)).unwrap_or(usize::MAX),
+            slots_per_sensor: plan.slots_min().max(SLOTS_LEAST),
+            gauges_per_sensor: plan.gauges_min(),
+            scouts: self.scouts(plan),
             rows: self.pipeline.batch_readings_max as usize,
         }
+    }
+
+    /// Detectors of each kind: as many as the plan may call for, but for `auto`, which shares what is deep among many.
+    fn scouts(&self, plan: &Plan) -> [usize; 4] {
+        let sensors = usize::from(self.pipeline.sensors_max);
+        let share = |depth: Depth, part: usize| {
+            if plan.detects(depth) {
+                sensors
+            } else if plan.detects(Depth::Auto) {
+                sensors.div_ceil(part)
+            } else {
+                0
+            }
+        };
+        let most = self.pipeline.detectors_max.unwrap_or(Detectors {
+            lite: u16::MAX,
+            standard: u16::MAX,
+            full: u16::MAX,
+        });
+        [
+            share(Depth::Lite, 1).min(most.lite.into()),
+            share(Depth::Standard, AUTO_STANDARD_PART).min(most.standard.into()),
+            share(Depth::Full, AUTO_FULL_PART).min(most.full.into()),
+            if plan.charts.is_empty() {
+                0
+            } else {
+                CHARTS.min(sensors)
+            },
+        ]
     }
 
     /// The most that one packet changes of the broker's state.

@@ -278,3 +278,94 @@ fn http_is_off_unless_it_has_an_address_and_a_topic_that_is_mapped() {
         check_refused(&text, &["http.topic", "no [[mapping]] finds a device"]);
     }
 }
+
+#[track_caller]
+fn threshold(rule: &str) -> pipeline::config::Threshold {
+    let text = format!("{LEAST}[[sensor]]\n[[sensor.alerts]]\nname = \"x\"\n{rule}");
+    let plan = Box::new(parse(&text).expect("valid").plan().expect("a plan"));
+    plan.rules[0].config.thresholds[0].clone()
+}
+
+#[test]
+fn each_measure_of_an_alert_has_its_words() {
+    use pipeline::config::{Measure, Side};
+    let rate = threshold("of = \"rate\"\nover = \"5m\"\nbeyond = 2.0\nlatch = true\n");
+    assert_eq!(
+        (rate.of, rate.side, rate.latch),
+        (Measure::Rate { over_ms: 300_000 }, Side::Beyond, true)
+    );
+    let stuck = threshold("of = \"stuck\"\nover = \"1h\"\nwithin = 0.1\n");
+    assert_eq!(
+        (stuck.of, stuck.limit),
+        (Measure::Stuck { within: 0.1 }, 3_600_000.0)
+    );
+    let soon = threshold("of = \"forecast\"\nabove = 90.0\n");
+    let measure = Measure::Forecast {
+        over_ms: 7_200_000,
+        ahead_ms: 14_400_000,
+    };
+    assert_eq!((soon.of, soon.off_delay_ms), (measure, 600_000));
+    let drift = threshold("of = \"drift\"\n");
+    assert_eq!((drift.side, drift.limit), (Side::Beyond, 8.0));
+}
+
+#[test]
+fn an_alert_that_is_mixed_up_is_told_what_to_leave_out() {
+    let check = |rule: &str, expected: &[&str]| {
+        let text = format!("{LEAST}[[sensor]]\n[[sensor.alerts]]\nname = \"x\"\n{rule}");
+        check_refused(&text, expected);
+    };
+    check("above = 1.0\nbelow = 2.0\n", &["an alert has one limit"]);
+    check(
+        "above = 1.0\nover = \"1m\"\n",
+        &["alerts[0].over", "of no use"],
+    );
+    check(
+        "of = \"stuck\"\nabove = 1.0\n",
+        &["how long it may stand still"],
+    );
+    check("of = \"forecast\"\nbeyond = 1.0\n", &["be above or below"]);
+}
+
+#[test]
+fn groups_and_suppressions_are_shared_and_detection_is_switched_off_again() {
+    let text = format!(
+        "{LEAST}[defaults]\ndetect = \"auto\"\ngroup = \"hall\"\nsuppress = {{ signal = \"on\", below = 0.5 }}\n\
+         [[sensor]]\nsignal = \"a\"\ngroup = \"line\"\ndetect = {{ depth = \"full\", calm = 2.0 }}\n\
+         suppress = {{ signal = \"on\", below = 0.5 }}\n\
+         [[sensor]]\nsignal = \"b\"\ngroup = \"hall\"\ndetect = \"off\"\nchatter = {{ times = 3, within = \"1m\" }}\n"
+    );
+    let config = parse(&text).expect("valid");
+    let plan = Box::new(config.plan().expect("a plan"));
+    let of = |nth: usize| &plan.rules[nth].config;
+    let groups = (plan.defaults.group, of(0).group, of(1).group);
+    assert_eq!(groups, (Some(0), Some(1), Some(0)));
+    assert_eq!((of(0).suppress, plan.suppressions.len()), (Some(0), 1));
+    assert!(of(1).detect.is_none() && of(0).detect.is_some_and(|it| it.calm == 2.0));
+    let sizes = config.sizes();
+    assert_eq!(
+        sizes.scouts,
+        [1024, 256, 1024, 0],
+        "all may be full, auto shares the rest"
+    );
+    assert_eq!((sizes.slots_per_sensor, sizes.gauges_per_sensor), (2, 0));
+}
+
+#[test]
+fn signals_that_are_judged_together_make_a_signal_with_an_alert() {
+    let text = format!(
+        "{LEAST}[[together]]\ndevice = \"pump-*\"\nsignals = [\"a\", \"b\"]\nwears = true\n"
+    );
+    let config = parse(&text).expect("valid");
+    let plan = config.plan().expect("a plan");
+    let rule = &plan.rules[0];
+    assert_eq!(
+        (rule.device.as_str(), rule.signal.as_str()),
+        ("pump-*", "together")
+    );
+    assert_eq!(rule.config.thresholds[0].limit, 1.0);
+    assert!(plan.charts[0].wears && plan.charts[0].gather_ms == 1_000);
+    assert_eq!(config.sizes().scouts, [0, 0, 0, 64]);
+    let alone = format!("{LEAST}[[together]]\nsignals = [\"a\"]\n");
+    check_refused(&alone, &["name two others at least"]);
+}

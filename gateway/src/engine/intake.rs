@@ -44,6 +44,7 @@ impl Engine {
     /// A client's message: subscribers first, then the journal, then the acknowledgement is owed.
     pub(super) fn take<P: Perform>(&mut self, now: Now, publish: &Publish<'_>, out: &mut P) {
         self.take_override(publish, out);
+        self.take_operation(now, publish, out);
         let message = Message {
             topic: publish.topic,
             payload: publish.payload,

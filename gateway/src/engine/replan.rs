@@ -12,7 +12,7 @@ use crate::mapping::Mapping;
 /// What can change without a restart.
 pub struct Hot {
     /// The pipeline's plan.
-    pub plan: Plan,
+    pub plan: Box<Plan>,
     /// From topics to sensors.
     pub mapping: Mapping,
     /// As in [`Settings`](super::Settings).
@@ -52,10 +52,10 @@ impl Engine {
         self.timeline.advance(moment);
         let now = self.timeline.now();
         self.serve_deadlines(now, out);
-        if *self.machine.plan() != hot.plan {
-            let bytes = postcard::to_allocvec(&hot.plan).map_err(|_| Impossible)?;
+        if *self.machine.plan() != *hot.plan {
+            let bytes = postcard::to_allocvec(&*hot.plan).map_err(|_| Impossible)?;
             self.apply(now, &Entry::Plan { bytes: &bytes }, out);
-            if *self.machine.plan() != hot.plan {
+            if *self.machine.plan() != *hot.plan {
                 return Err(Impossible);
             }
         }

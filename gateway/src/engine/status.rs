@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use pipeline::Now;
+use pipeline::{Now, Watched};
 
 use crate::broker::Counter;
 use crate::refusals::Refusals;
@@ -57,6 +57,10 @@ pub struct Status {
     pub counters: Counters,
     /// Sensors in the table, and its size.
     pub sensors: (usize, usize),
+    /// Sensors that detectors watch.
+    pub detectors: Watched,
+    /// Alarms that are not normal.
+    pub alarms: usize,
     /// Acknowledgements that wait for the disk.
     pub acks_pending: usize,
     /// `connected`, `away`, `off` (no Kafka is configured), or `stopped` (a person must act).
@@ -95,6 +99,8 @@ impl Engine {
         Status {
             counters: self.counters,
             sensors: self.machine.sensors(),
+            detectors: self.machine.watched(),
+            alarms: self.machine.standings().count(),
             acks_pending: self.acks.len(),
             uplink: match (
                 self.settings.forward,

@@ -121,13 +121,17 @@ fn write_alert(fields: &mut Fields<'_>, gateway: &str, alert: &Alert<'_>) {
     fields.text(2, gateway);
     write_name(fields, 3, alert.name);
     fields.text(6, alert.rule);
-    fields.unsigned(7, alert.state as u64);
+    fields.unsigned(7, alert.state() as u64);
     fields.unsigned(8, alert.severity as u64);
     fields.signed(9, alert.at.0);
     fields.signed(10, alert.since.0);
     fields.float(11, alert.value);
     fields.float(12, alert.limit);
     fields.text(13, alert.why.as_str());
+    fields.text(14, alert.kind.name());
+    fields.text(15, alert.transition.name());
+    fields.text(16, alert.standing.name());
+    fields.unsigned(17, alert.first_out.unwrap_or(0));
 }
 
 fn write_gap(fields: &mut Fields<'_>, gateway: &str, gap: &Gap) {

@@ -4,13 +4,14 @@ use wire::{AlertState, Content, Flags, Quality, Reasons, Row, SensorId, SensorNa
 use super::*;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wire/golden");
-const MESSAGES: [&str; 7] = [
+const MESSAGES: [&str; 8] = [
     "telemetry",
     "telemetry-noisy",
     "telemetry-unit",
     "aggregates",
     "aggregates-sketch",
     "alert",
+    "alarm",
     "gap",
 ];
 

@@ -1,12 +1,14 @@
 //! A chunk's bytes as entries again.
 
-use pipeline::Instant;
-use wire::Timestamp;
+use pipeline::limits::{NOTE_BYTES_MAX, PERSON_BYTES_MAX};
+use pipeline::{Command, Instant, Verb};
+use wire::{SensorId, Timestamp};
 
 use super::{
     CHUNK_HEADER_BYTES, CHUNK_TRAILER_BYTES, CHUNK_VERSION, Entry, FLAG_ADVANCE, FLAG_SINGLE,
-    FLAG_TIME, Malformed, Position, TAG_BOOT, TAG_CLOCK, TAG_DELIVERY, TAG_MASK, TAG_PLAN,
-    TAG_READING, TAG_SENSOR, TAG_TICK, wall_at,
+    FLAG_TIME, Malformed, Position, TAG_BOOT, TAG_CLOCK, TAG_DELIVERY, TAG_MASK, TAG_OPERATE,
+    TAG_PLAN, TAG_READING, TAG_SENSOR, TAG_TICK, VERB_ACKNOWLEDGE, VERB_SHELVE, VERB_UNSHELVE,
+    wall_at,
 };
 use crate::limits::{DEVICE_BYTES_MAX, PLAN_BYTES_MAX, SIGNAL_BYTES_MAX};
 
@@ -102,9 +104,29 @@ impl<'a> ChunkReader<'a> {
             TAG_PLAN => Entry::Plan {
                 bytes: self.slice(PLAN_BYTES_MAX)?,
             },
+            TAG_OPERATE => self.command()?,
             _ => return Err(Malformed::Entry(start)),
         };
         Ok((self.instant, entry))
+    }
+
+    fn command(&mut self) -> Result<Entry<'a>, Malformed> {
+        let start = self.at;
+        let wrong = |_| Malformed::Entry(start);
+        let verb = match self.take(1)?[0] {
+            VERB_ACKNOWLEDGE => Verb::Acknowledge,
+            VERB_SHELVE => Verb::Shelve(u32::try_from(self.varint()?).map_err(wrong)?),
+            VERB_UNSHELVE => Verb::Unshelve,
+            _ => return Err(Malformed::Entry(start)),
+        };
+        let sensor = u16::try_from(self.varint()?).map_err(wrong)?;
+        Ok(Entry::Operate(Command {
+            verb,
+            sensor: SensorId(sensor),
+            alarm: self.take(1)?[0],
+            by: self.text(PERSON_BYTES_MAX)?,
+            note: self.text(NOTE_BYTES_MAX)?,
+        }))
     }
 
     fn reading(&mut self, tag: u8) -> Result<Entry<'a>, Malformed> {

@@ -78,7 +78,20 @@ fn every_kind_of_entry_comes_back() {
         ),
         (90_000, Entry::Tick),
         (90_000, Entry::Plan { bytes: &[1, 2, 3] }),
+        (90_001, operate(Verb::Acknowledge, "anna", "on my way")),
+        (90_001, operate(Verb::Shelve(u32::MAX), "", "")),
+        (90_002, operate(Verb::Unshelve, "ü", "")),
     ]);
+}
+
+fn operate<'a>(verb: Verb, by: &'a str, note: &'a str) -> Entry<'a> {
+    Entry::Operate(Command {
+        verb,
+        sensor: wire::SensorId(300),
+        alarm: 7,
+        by,
+        note,
+    })
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! The machine's memory: how much, and all of it at start.
+//! How much memory the machine takes, at the start and once.
 
+use pipeline::detect::{Detector, FULL_BLOCKS, Lite, STANDARD_BLOCKS};
 use pipeline::{
-    Gate, Link, Memory, Miner, Needs, OpenRow, Pane, PaneSketch, Parts, Sensor, Thinner,
+    Crew, Gate, Gauge, Link, Memory, Miner, Needs, OpenRow, Pane, PaneSketch, Parts, Scout, Sensor,
+    Slot, Thinner,
 };
 use wire::Summary;
 
@@ -9,7 +11,7 @@ use super::{Machine, StateError};
 use crate::limits::{BATCH_BYTES, DELIVERIES_MAX, SUMMARIES_OPEN_MAX};
 
 /// How much memory the pipeline gets at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Sensors.
     pub sensors: usize,
@@ -23,6 +25,12 @@ pub struct Sizes {
     pub sketched: usize,
     /// Panes of each.
     pub panes_per_sensor: usize,
+    /// Alarms of each.
+    pub slots_per_sensor: usize,
+    /// Gauges of each: what limits remember that are of more than the value.
+    pub gauges_per_sensor: usize,
+    /// Sensors that may be watched by detectors of the least kind, the standard and the full one, and charts of several signals.
+    pub scouts: [usize; 4],
     /// Rows of the open batch.
     pub rows: usize,
 }
@@ -38,6 +46,9 @@ impl Sizes {
             miners: self.miners.max(needs.miners),
             sketched: self.sketched.max(needs.sketched),
             panes_per_sensor: self.panes_per_sensor.max(needs.panes_each),
+            slots_per_sensor: self.slots_per_sensor.max(needs.slots_each),
+            gauges_per_sensor: self.gauges_per_sensor.max(needs.gauges_each),
+            scouts: [0, 1, 2, 3].map(|kind| self.scouts[kind].max(needs.scouts[kind])),
             rows: self.rows.max(needs.rows),
         })
     }
@@ -53,6 +64,12 @@ impl Memory for Boxed {
     type Gates = Box<[Gate]>;
     type Miners = Box<[Miner]>;
     type Thinners = Box<[Thinner]>;
+    type Slots = Box<[Slot]>;
+    type Gauges = Box<[Gauge]>;
+    type Lites = Box<[Scout<Lite>]>;
+    type Standards = Box<[Scout<Detector<STANDARD_BLOCKS>>]>;
+    type Fulls = Box<[Scout<Detector<FULL_BLOCKS>>]>;
+    type Crews = Box<[Scout<Crew>]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
@@ -62,9 +79,17 @@ impl Memory for Boxed {
 /// Most bytes that a machine takes, its saved state not counted.
 #[must_use]
 pub fn memory_bytes(sizes: &Sizes) -> usize {
-    let per_sensor =
-        size_of::<Sensor>() + size_of::<Link>() + sizes.panes_per_sensor * size_of::<Pane>();
+    let per_sensor = size_of::<Sensor>()
+        + size_of::<Link>()
+        + sizes.panes_per_sensor * size_of::<Pane>()
+        + sizes.slots_per_sensor * size_of::<Slot>()
+        + sizes.gauges_per_sensor * size_of::<Gauge>();
+    let [lites, standards, fulls, crews] = sizes.scouts;
     sizes.sensors * per_sensor
+        + lites * size_of::<Scout<Lite>>()
+        + standards * size_of::<Scout<Detector<STANDARD_BLOCKS>>>()
+        + fulls * size_of::<Scout<Detector<FULL_BLOCKS>>>()
+        + crews * size_of::<Scout<Crew>>()
         + sizes.gates * size_of::<Gate>()
         + sizes.miners * size_of::<Miner>()
         + sizes.thinners * size_of::<Thinner>()
@@ -84,6 +109,12 @@ pub(super) fn parts(sizes: &Sizes) -> Parts<Boxed> {
         gates: (0..sizes.gates).map(|_| Gate::default()).collect(),
         thinners: (0..sizes.thinners).map(|_| Thinner::default()).collect(),
         miners: (0..sizes.miners).map(|_| Miner::default()).collect(),
+        slots: vec![Slot::default(); sizes.sensors * sizes.slots_per_sensor].into(),
+        gauges: vec![Gauge::default(); sizes.sensors * sizes.gauges_per_sensor].into(),
+        lites: (0..sizes.scouts[0]).map(|_| Scout::default()).collect(),
+        standards: (0..sizes.scouts[1]).map(|_| Scout::default()).collect(),
+        fulls: (0..sizes.scouts[2]).map(|_| Scout::default()).collect(),
+        crews: (0..sizes.scouts[3]).map(|_| Scout::default()).collect(),
         links: vec![Link::default(); sizes.sensors].into(),
         rows: vec![OpenRow::default(); sizes.rows].into(),
         summaries: vec![Summary::default(); SUMMARIES_OPEN_MAX].into(),

@@ -182,6 +182,9 @@ fn purged(dir: &TempDir) -> Vec<Loss> {
         miners: 0,
         sketched: 0,
         panes_per_sensor: 8,
+        slots_per_sensor: 2,
+        gauges_per_sensor: 0,
+        scouts: [0; 4],
         rows: 4,
     };
     purge(dir.path(), GATEWAY, &plan, &sizes, Timestamp(7)).expect("purged")

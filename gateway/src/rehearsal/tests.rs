@@ -12,6 +12,9 @@ const SIZES: Sizes = Sizes {
     miners: 0,
     sketched: 0,
     panes_per_sensor: 8,
+    slots_per_sensor: 2,
+    gauges_per_sensor: 0,
+    scouts: [0; 4],
     rows: 64,
 };
 /// Readings of the journal; their values are 0, 1, 2, … 99, one a second.
@@ -35,10 +38,8 @@ fn plan(range_max: f64, limit: Option<f64>) -> Box<Plan> {
             rule: "hot".try_into().expect("short"),
             side: Side::Above,
             limit,
-            hysteresis: 0.0,
-            on_delay_ms: 0,
-            off_delay_ms: 0,
             severity: Severity::Warning,
+            ..Threshold::default()
         };
         plan.defaults.thresholds.push(threshold).expect("room");
     }
@@ -74,7 +75,7 @@ fn chunk(first: u64, begin: u16, end: u16) -> Vec<u8> {
 }
 
 fn rehearse(now: &Plan, then: &Plan, chunks: &[Vec<u8>]) -> Rehearsal {
-    let machine = Machine::new(empty_plan(), &SIZES).expect("fits");
+    let machine = Machine::new(&empty_plan(), &SIZES).expect("fits");
     let mut state = Vec::new();
     machine.save(&mut |part| state.extend_from_slice(part));
     let plans = [Box::new(now.clone()), Box::new(then.clone())];

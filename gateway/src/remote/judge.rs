@@ -1,7 +1,5 @@
 //! Holds layers against the site's own config and the memory that was taken at the start.
 
-use pipeline::Plan;
-
 use crate::bill::Bill;
 use crate::config::{Config, Fault, Layers};
 use crate::fleet::agent::Judge;
@@ -41,11 +39,19 @@ impl Site {
             );
             return over("/pipeline/batch_readings_max", text);
         }
-        let panes = config.plan().as_ref().map_or(1, Plan::panes_min);
+        let panes = config.plan().map_or(1, |plan| plan.panes_min());
         if usize::try_from(panes).is_ok_and(|it| it > self.sizes.panes_per_sensor) {
             let text = format!(
                 "windows of {panes} panes; there is memory for {} (give the site's file such windows, and restart)",
                 self.sizes.panes_per_sensor
+            );
+            return over("/sensor", text);
+        }
+        let (slots, gauges) = (sizes.slots_per_sensor, sizes.gauges_per_sensor);
+        if slots > self.sizes.slots_per_sensor || gauges > self.sizes.gauges_per_sensor {
+            let text = format!(
+                "{slots} alarms of a sensor, {gauges} of more than the value; there is memory for {} and {} (give the site's file such alerts, and restart)",
+                self.sizes.slots_per_sensor, self.sizes.gauges_per_sensor
             );
             return over("/sensor", text);
         }

@@ -121,7 +121,7 @@ impl Loop {
     }
 
     fn rehearse(&mut self, config: &Config) {
-        let plan = Box::new(config.plan().unwrap_or_default());
+        let plan = config.plan().unwrap_or_default();
         let Ok(alerts) = self.engine.rehearse(&plan) else {
             return self.answer_trial(Err(
                 "the machine's memory does not do for this plan".to_owned()

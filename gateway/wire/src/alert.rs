@@ -1,10 +1,15 @@
-//! An alert: a rule of a sensor that is broken, or holds again.
+//! An alert: what became of an alarm of a sensor, and how it stands.
 
-use crate::bytes::{Full, Malformed};
+mod standing;
+mod why;
+
+pub use self::standing::{AlertKind, Standing, Transition};
+use self::standing::{KINDS, STANDINGS, TRANSITIONS};
+pub use self::why::Why;
+use crate::bytes::{Cursor, Full, Malformed};
 use crate::dictionary::SensorName;
 use crate::frame::{Frame, Kind};
 use crate::reading::{SensorId, Timestamp};
-use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Longest explanation of an alert, in bytes: one line on a small screen.
@@ -57,7 +62,7 @@ impl Severity {
     }
 }
 
-/// One alert. The raised and the cleared one of the same occurrence have the same id.
+/// One alert. All of the same occurrence, from its raise to its acknowledgement, have the same id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alert<'a> {
     /// Counts the occurrences on this gateway, from 1.
@@ -68,8 +73,14 @@ pub struct Alert<'a> {
     pub name: SensorName<'a>,
     /// What the rule is called.
     pub rule: &'a str,
-    /// Raised or cleared.
-    pub state: AlertState,
+    /// What the alarm looks at.
+    pub kind: AlertKind,
+    /// What happened to it.
+    pub transition: Transition,
+    /// How it stands now.
+    pub standing: Standing,
+    /// Which occurrence of its group came first, if it belongs to one.
+    pub first_out: Option<u64>,
     /// How urgent it is.
     pub severity: Severity,
     /// When the gateway decided, by its wall clock.
@@ -106,12 +117,32 @@ impl<'a> Alert<'a> {
             ] {
                 writer.text(text)?;
             }
-            writer.put(&[self.state as u8, self.severity as u8])?;
+            writer.put(&[self.state() as u8, self.severity as u8])?;
             writer.signed(self.since.0.wrapping_sub(self.at.0))?;
             writer.option(self.value)?;
             writer.option(self.limit)?;
-            writer.text(self.why.as_str())
+            writer.text(self.why.as_str())?;
+            if self.has_plain_end() {
+                return Ok(());
+            }
+            writer.put(&[self.kind as u8, self.transition as u8, self.standing as u8])?;
+            writer.unsigned(self.first_out.unwrap_or(0))
         })
+    }
+
+    /// Whether it is to be looked at.
+    #[must_use]
+    pub const fn state(&self) -> AlertState {
+        self.standing.state()
+    }
+
+    /// Whether its end says nothing that the state doesn't.
+    fn has_plain_end(&self) -> bool {
+        let state = self.state();
+        self.kind == AlertKind::Limit
+            && self.transition == Transition::of(state)
+            && self.standing == Standing::of(state)
+            && self.first_out.is_none()
     }
 
     /// Reads an alert and the id of its gateway.
@@ -120,8 +151,9 @@ impl<'a> Alert<'a> {
     /// [`Malformed`] if these are not the bytes of one.
     pub fn read(bytes: &'a [u8]) -> Result<(&'a str, Self), Malformed> {
         let (frame, mut body) = Frame::open_as(Kind::Alert, bytes)?;
-        let alert = Self {
-            id: body.unsigned()?,
+        let id = body.unsigned()?;
+        let mut alert = Self {
+            id,
             sensor: SensorId(body.small("sensor id")?),
             name: SensorName {
                 device: body.text()?,
@@ -129,11 +161,14 @@ impl<'a> Alert<'a> {
                 unit: body.text()?,
             },
             rule: body.text()?,
-            state: match body.byte()? {
-                0 => AlertState::Raised,
-                1 => AlertState::Cleared,
+            kind: AlertKind::Limit,
+            transition: Transition::Raised,
+            standing: match body.byte()? {
+                0 => Standing::of(AlertState::Raised),
+                1 => Standing::of(AlertState::Cleared),
                 _ => return Err(Malformed::Part("state of an alert")),
             },
+            first_out: None,
             severity: match body.byte()? {
                 0 => Severity::Info,
                 1 => Severity::Warning,
@@ -146,77 +181,32 @@ impl<'a> Alert<'a> {
             limit: body.option()?,
             why: Why::read(body.text()?)?,
         };
+        alert.transition = Transition::of(alert.state());
+        if body.left() > 0 {
+            alert.read_end(&mut body)?;
+        }
         body.end()?;
         Ok((frame.gateway, alert))
     }
-}
 
-/// The explanation of an alert: up to [`WHY_BYTES_MAX`] bytes of text, kept in place. What is longer is cut.
-///
-/// The bytes up to `len` are always whole characters.
-#[derive(Clone, Copy)]
-pub struct Why {
-    text: [u8; WHY_BYTES_MAX],
-    len: u8,
-}
-
-impl Why {
-    /// The explanation that is written by `write!(why, …)`.
-    #[must_use]
-    pub fn new(text: fmt::Arguments<'_>) -> Self {
-        let mut why = Self {
-            text: [0; WHY_BYTES_MAX],
-            len: 0,
-        };
-        // Only a text that is cut ends in an error, and the front of it is what is wanted then.
-        let _ = fmt::write(&mut why, text);
-        why
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
-    }
-
-    fn read(text: &str) -> Result<Self, Malformed> {
-        if text.len() > WHY_BYTES_MAX {
-            return Err(Malformed::Part("explanation above 96 bytes"));
-        }
-        Ok(Self::new(format_args!("{text}")))
-    }
-}
-
-impl fmt::Write for Why {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let len = usize::from(self.len);
-        let part = &text[..text.floor_char_boundary(WHY_BYTES_MAX - len)];
-        self.text[len..len + part.len()].copy_from_slice(part.as_bytes());
-        self.len += part.len() as u8;
-        if part.len() == text.len() {
+    fn read_end(&mut self, body: &mut Cursor<'_>) -> Result<(), Malformed> {
+        let state = self.state();
+        self.kind = nth(&KINDS, body.byte()?, "kind of an alarm")?;
+        self.transition = nth(&TRANSITIONS, body.byte()?, "transition")?;
+        self.standing = nth(&STANDINGS, body.byte()?, "standing")?;
+        self.first_out = Some(body.unsigned()?).filter(|id| *id > 0);
+        if state == self.state() && !self.has_plain_end() {
             Ok(())
         } else {
-            Err(fmt::Error)
+            Err(Malformed::Part("standing of an alarm"))
         }
     }
 }
 
-impl PartialEq for Why {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl fmt::Debug for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+fn nth<T: Copy>(of: &[T], byte: u8, what: &'static str) -> Result<T, Malformed> {
+    of.get(usize::from(byte))
+        .copied()
+        .ok_or(Malformed::Part(what))
 }
 
 #[cfg(test)]
@@ -227,13 +217,16 @@ mod tests {
     proptest! {
         #[test]
         fn any_alert_comes_back(id: u64, sensor: u16, at: i64, since: i64, texts: (std::string::String,
-            std::string::String), value in proptest::option::of(-1e9..1e9), limit in proptest::option::of(-1e9..1e9)) {
+            std::string::String), numbers: (u8, u8, u8, u64), value in proptest::option::of(-1e9..1e9), limit in proptest::option::of(-1e9..1e9)) {
             let alert = Alert {
                 id,
                 sensor: SensorId(sensor),
                 name: SensorName { device: &texts.0, signal: "flow", unit: "" },
                 rule: "high",
-                state: AlertState::Cleared,
+                kind: KINDS[usize::from(numbers.0) % KINDS.len()],
+                transition: TRANSITIONS[usize::from(numbers.1) % TRANSITIONS.len()],
+                standing: STANDINGS[usize::from(numbers.2) % STANDINGS.len()],
+                first_out: (numbers.3 > 0).then_some(numbers.3),
                 severity: Severity::Critical,
                 at: Timestamp(at),
                 since: Timestamp(since),

@@ -24,7 +24,7 @@ pub mod alert;
 pub mod gap;
 pub mod report;
 
-pub use alert::{Alert, AlertState, Severity, Why};
+pub use alert::{Alert, AlertKind, AlertState, Severity, Standing, Transition, Why};
 pub use batch::{BatchReader, write_batch};
 pub use bytes::{Full, Malformed};
 pub use checksum::crc32c;

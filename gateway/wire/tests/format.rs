@@ -9,9 +9,9 @@
 use std::fs;
 use std::path::PathBuf;
 use wire::{
-    Alert, AlertState, BatchReader, Content, Flags, Gap, GapReason, Lane, Quality, Reasons, Report,
-    Row, SensorId, SensorName, Severity, Sketch, Stats, Summary, SummaryReader, Timestamp, Why,
-    Window, WindowKind, write_batch, write_report, write_summaries,
+    Alert, AlertKind, BatchReader, Content, Flags, Gap, GapReason, Lane, Quality, Reasons, Report,
+    Row, SensorId, SensorName, Severity, Sketch, Standing, Stats, Summary, SummaryReader,
+    Timestamp, Transition, Why, Window, WindowKind, write_batch, write_report, write_summaries,
 };
 
 /// 2026-01-01T00:01:00Z.
@@ -202,13 +202,31 @@ fn alert() -> Alert<'static> {
         sensor: SensorId(0),
         name: NAMES[0],
         rule: "high",
-        state: AlertState::Raised,
+        kind: AlertKind::Limit,
+        transition: Transition::Raised,
+        standing: Standing::Unacknowledged,
+        first_out: None,
         severity: Severity::Critical,
         at: Timestamp(AT),
         since: Timestamp(AT - 5000),
         value: Some(92.5),
         limit: Some(90.0),
         why: Why::new(format_args!("92.5 °C is above 90 °C for 5 s")),
+    }
+}
+
+fn alarm() -> Alert<'static> {
+    Alert {
+        rule: "wear",
+        kind: AlertKind::Drift,
+        transition: Transition::Acknowledged,
+        standing: Standing::Acknowledged,
+        first_out: Some(299),
+        severity: Severity::Warning,
+        value: Some(9.5),
+        limit: Some(8.0),
+        why: Why::new(format_args!("acknowledged by anna")),
+        ..alert()
     }
 }
 
@@ -242,19 +260,21 @@ fn written(name_of_message: &str) -> Vec<u8> {
             write_summaries("edge-7", Timestamp(AT), &[session()], name, &mut buffer)
         }
         "alert" => alert().write("edge-7", &mut buffer),
+        "alarm" => alarm().write("edge-7", &mut buffer),
         "report" => write_report(300, Some(Timestamp(AT)), &REPORT, &mut buffer),
         _ => gap().write("edge-7", &mut buffer),
     };
     bytes.unwrap().to_vec()
 }
 
-const MESSAGES: [&str; 8] = [
+const MESSAGES: [&str; 9] = [
     "telemetry",
     "telemetry-noisy",
     "telemetry-unit",
     "aggregates",
     "aggregates-sketch",
     "alert",
+    "alarm",
     "gap",
     "report",
 ];
@@ -323,6 +343,7 @@ fn version_1_is_read_as_ever() {
     let mut read = SummaryReader::new(&session_bytes).unwrap();
     assert_eq!(read.next().unwrap().unwrap().1, session());
     assert_eq!(Alert::read(&golden("alert")), Ok(("edge-7", alert())));
+    assert_eq!(Alert::read(&golden("alarm")), Ok(("edge-7", alarm())));
     assert_eq!(Gap::read(&golden("gap")), Ok(("edge-7", gap())));
 
     let bytes = golden("report");

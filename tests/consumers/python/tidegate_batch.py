@@ -32,6 +32,9 @@ LANES = {1: "telemetry", 2: "aggregates", 3: "alerts"}
 GAP_REASONS = ("thinned", "dropped", "corrupt", "refused", "purged")
 SEVERITIES = ("info", "warning", "critical")
 STATES = ("raised", "cleared")
+ALERT_KINDS = ("limit", "silence", "rate", "noise", "burst", "stuck", "drift", "level", "forecast", "unusual", "together")
+TRANSITIONS = ("raised", "cleared", "acknowledged", "shelved", "unshelved", "suppressed", "released")
+STANDINGS = ("normal", "unacknowledged", "acknowledged", "returned", "shelved", "suppressed")
 
 
 class Malformed(ValueError):
@@ -136,7 +139,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Alert:
-    """A rule that is broken, or holds again."""
+    """What became of an alarm, and how it stands."""
 
     id: int
     sensor: Sensor
@@ -148,6 +151,10 @@ class Alert:
     value: Optional[float]
     limit: Optional[float]
     why: str
+    kind: str = "limit"
+    transition: str = "raised"
+    standing: str = "unacknowledged"
+    first_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -333,7 +340,12 @@ def read_alert(body: "Cursor", at_ms: int) -> Iterator[Alert]:
     rule = body.text()
     state, severity = named(STATES, body.byte(), "state"), named(SEVERITIES, body.byte(), "severity")
     since_ms = wrapped(at_ms + body.signed())
-    yield Alert(identity, sensor, rule, state, severity, at_ms, since_ms, body.option(), body.option(), body.text())
+    value, limit, why = body.option(), body.option(), body.text()
+    end = ("limit", state, "unacknowledged" if state == "raised" else "normal", 0)
+    if body.rest():
+        kind, transition = named(ALERT_KINDS, body.byte(), "kind of an alarm"), named(TRANSITIONS, body.byte(), "transition")
+        end = (kind, transition, named(STANDINGS, body.byte(), "standing"), body.unsigned())
+    yield Alert(identity, sensor, rule, state, severity, at_ms, since_ms, value, limit, why, *end)
 
 
 def read_gap(body: "Cursor", _at_ms: int) -> Iterator[Gap]:

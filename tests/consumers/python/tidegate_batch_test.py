@@ -89,6 +89,11 @@ class GoldenTest(unittest.TestCase):
         why = "92.5 °C is above 90 °C for 5 s"
         self.check("alert", [batch.Alert(300, TEMP, "high", "raised", "critical", BASE, BASE - 5000, 92.5, 90.0, why)])
 
+    def test_alarm(self):
+        end = ("acknowledged by anna", "drift", "acknowledged", "acknowledged", 299)
+        alarm = batch.Alert(300, TEMP, "wear", "raised", "warning", BASE, BASE - 5000, 9.5, 8.0, *end)
+        self.check("alert", [alarm], "alarm")
+
     def test_gap(self):
         self.check("gap", [batch.Gap("telemetry", "thinned", 1000, 1099, 500_000)])
 

@@ -90,6 +90,7 @@ def alert_of(item: dict) -> Alert:
     return Alert(
         item["id"], sensor_of(item), item["rule"], item["state"], item["severity"], item["at"], item["since"],
         number(item.get("value")), number(item.get("limit")), item["why"],
+        item["kind"], item["transition"], item["standing"], item.get("first_out") or 0,
     )  # fmt: skip
 
 

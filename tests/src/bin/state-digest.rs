@@ -62,7 +62,7 @@ impl Effects for Digest {
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     let config = config(CONFIG);
     let plan = config.plan().map_err(|faults| format!("{faults:?}"))?;
-    let mut machine = Machine::new(plan, &config.sizes())?;
+    let mut machine = Machine::new(&plan, &config.sizes())?;
     let mut random = Pcg64::new(7, 0);
     // Keys are fixed in this hasher, so it gives the same number in every run.
     let mut out = Digest(DefaultHasher::new());

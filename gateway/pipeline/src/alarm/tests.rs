@@ -1,6 +1,9 @@
 use super::*;
+use crate::config::{Chatter, Detect, Measure, Rule, SilenceRule, Threshold};
+use crate::detect::{Finding, View};
 use std::string::{String, ToString};
 use std::vec::Vec;
+use wire::{SensorId, SensorName, Severity};
 
 fn now(instant: u64) -> Now {
     Now {
@@ -21,21 +24,24 @@ fn high(limit: f64, hysteresis: f64, on_delay_ms: u32, off_delay_ms: u32) -> Thr
     }
 }
 
+fn event_of(threshold: &Threshold, value: f64, at: u64) -> Event {
+    let (limit, hysteresis) = (threshold.limit, threshold.hysteresis);
+    let time = Timestamp(at as i64);
+    Event::of(threshold.side, limit, hysteresis, value, time)
+}
+
 /// Plays `(instant, value)` (no value: only time went on) and tells what was reported, as `instant+value` and `instant-value`.
 fn check(threshold: &Threshold, timeline: &[(u64, Option<f64>)], expected: &str) {
-    let mut alarm = Alarm::default();
+    let mut slot = Slot::default();
     let mut id = 0;
-    let mut last = f64::NAN;
     let mut reported = Vec::new();
     for (instant, value) in timeline {
-        let event = value.map_or(Event::Elapsed(last), |value| {
-            Event::of(threshold, value, Timestamp(*instant as i64))
-        });
-        last = value.unwrap_or(last);
-        match alarm.step(now(*instant), event, threshold, &mut id) {
+        let event = value.map_or(Event::Elapsed, |value| event_of(threshold, value, *instant));
+        let terms = Rule::Threshold(threshold, None).terms();
+        match slot.step(now(*instant), event, &terms, &mut id) {
             None => {}
-            Some(Change::Raised(raise)) => reported.push(std::format!("{instant}+{}", raise.value)),
-            Some(Change::Cleared(_, value)) => reported.push(std::format!("{instant}-{value}")),
+            Some(Transition::Raised) => reported.push(std::format!("{instant}+{}", slot.value)),
+            Some(_) => reported.push(std::format!("{instant}-{}", slot.value)),
         }
     }
     assert_eq!(reported.join(" "), expected);
@@ -153,84 +159,351 @@ fn below_is_the_mirror_of_above() {
 }
 
 #[test]
-fn each_occurrence_has_an_id_of_its_own() {
-    let plain = high(90.0, 0.0, 0, 0);
-    let (mut alarm, mut id) = (Alarm::default(), 0);
-    for expected in 1..=3 {
-        let raised = alarm.step(now(0), Event::Beyond(91.0, Timestamp(0)), &plain, &mut id);
-        assert!(matches!(raised, Some(Change::Raised(Raise { id, .. })) if id == expected));
-        let cleared = alarm.step(now(0), Event::Back(1.0), &plain, &mut id);
-        assert!(matches!(cleared, Some(Change::Cleared(Raise { id, .. }, _)) if id == expected));
+fn beyond_looks_at_both_sides() {
+    let far = Threshold {
+        side: Side::Beyond,
+        ..high(5.0, 1.0, 0, 0)
+    };
+    check(
+        &far,
+        &[
+            (1, Some(4.9)),
+            (2, Some(-5.1)),
+            (3, Some(-4.5)),
+            (4, Some(4.0)),
+            (5, Some(6.0)),
+        ],
+        "2+-5.1 4-4 5+6",
+    );
+}
+
+/// What a person or the plan does, or a value: in words, as a timeline.
+#[derive(Clone, Copy)]
+enum Do {
+    Value(f64),
+    Time,
+    Acknowledge,
+    Shelve(u64),
+    Unshelve,
+    Suppress(bool),
+}
+
+/// Plays a timeline, and gives how the alarm stands after each step, with the transition in front if there was one.
+fn standings(threshold: &Threshold, chatter: Option<Chatter>, steps: &[(u64, Do)]) -> Vec<String> {
+    let (mut slot, mut id) = (Slot::default(), 0);
+    let terms = Rule::Threshold(threshold, chatter).terms();
+    let mut told = Vec::new();
+    for (at, step) in steps {
+        let transition = match *step {
+            Do::Value(value) => {
+                slot.step(now(*at), event_of(threshold, value, *at), &terms, &mut id)
+            }
+            Do::Time => slot
+                .unshelve_if_due(now(*at))
+                .or_else(|| slot.step(now(*at), Event::Elapsed, &terms, &mut id)),
+            Do::Acknowledge => slot.acknowledge(),
+            Do::Shelve(until) => Some(slot.shelve(Instant(until))),
+            Do::Unshelve => slot.unshelve(),
+            Do::Suppress(is_so) => slot.suppress(is_so),
+        };
+        let standing = std::format!("{:?}", slot.standing());
+        told.push(match transition {
+            Some(transition) => std::format!("{transition:?} {standing}"),
+            None => standing,
+        });
     }
+    told
 }
 
 #[test]
-fn silence_is_reported_once_and_ends_with_a_reading() {
-    let rule = SilenceRule {
-        after_ms: 1000,
-        severity: Severity::Critical,
-    };
-    let (mut silence, mut id) = (Silence::Heard(now(0)), 0);
-    assert_eq!(silence.due(Some(&rule)), Some(Instant(1000)));
-    assert_eq!(silence.elapse(now(999), Some(&rule), &mut id), None);
-    assert!(matches!(
-        silence.elapse(now(1000), Some(&rule), &mut id),
-        Some(Change::Raised(_))
-    ));
-    assert_eq!(silence.elapse(now(9000), Some(&rule), &mut id), None);
-    assert!(matches!(silence.hear(now(9001)), Some(Change::Cleared(..))));
-    assert_eq!(silence.due(Some(&rule)), Some(Instant(10_001)));
-    assert_eq!(silence.elapse(now(u64::MAX), None, &mut id), None);
+fn an_alarm_is_acknowledged_before_or_after_it_is_over() {
+    use Do::{Acknowledge, Value};
+    let plain = high(90.0, 0.0, 0, 0);
+    let before = [
+        (1, Value(91.0)),
+        (2, Acknowledge),
+        (3, Value(80.0)),
+        (4, Acknowledge),
+    ];
+    assert_eq!(
+        standings(&plain, None, &before),
+        [
+            "Raised Unacknowledged",
+            "Acknowledged Acknowledged",
+            "Cleared Normal",
+            "Normal"
+        ]
+    );
+    let after = [(1, Value(91.0)), (2, Value(80.0)), (3, Acknowledge)];
+    assert_eq!(
+        standings(&plain, None, &after),
+        [
+            "Raised Unacknowledged",
+            "Cleared Returned",
+            "Acknowledged Normal"
+        ]
+    );
 }
 
-fn told(cause: Cause<'_>, unit: &str, change: Change) -> String {
+#[test]
+fn a_latched_alarm_waits_for_somebody_to_see_it() {
+    use Do::{Acknowledge, Value};
+    let latched = Threshold {
+        latch: true,
+        ..high(90.0, 0.0, 0, 0)
+    };
+    let over = [
+        (1, Value(91.0)),
+        (2, Value(80.0)),
+        (3, Value(92.0)),
+        (4, Value(80.0)),
+        (5, Acknowledge),
+    ];
+    assert_eq!(
+        standings(&latched, None, &over),
+        [
+            "Raised Unacknowledged",
+            "Unacknowledged",
+            "Unacknowledged",
+            "Unacknowledged",
+            "Acknowledged Normal"
+        ]
+    );
+    let seen = [(1, Value(91.0)), (2, Acknowledge), (3, Value(80.0))];
+    assert_eq!(
+        standings(&latched, None, &seen),
+        [
+            "Raised Unacknowledged",
+            "Acknowledged Acknowledged",
+            "Cleared Normal"
+        ]
+    );
+}
+
+#[test]
+fn a_shelved_alarm_comes_back_as_it_is_by_then() {
+    use Do::{Shelve, Time, Unshelve, Value};
+    let plain = high(90.0, 0.0, 0, 0);
+    let expires = [
+        (1, Value(91.0)),
+        (2, Shelve(100)),
+        (50, Value(80.0)),
+        (99, Time),
+        (100, Time),
+    ];
+    assert_eq!(
+        standings(&plain, None, &expires),
+        [
+            "Raised Unacknowledged",
+            "Shelved Shelved",
+            "Cleared Shelved",
+            "Shelved",
+            "Unshelved Returned"
+        ]
+    );
+    let taken = [
+        (1, Shelve(100)),
+        (2, Value(91.0)),
+        (3, Unshelve),
+        (4, Unshelve),
+    ];
+    assert_eq!(
+        standings(&plain, None, &taken),
+        [
+            "Shelved Shelved",
+            "Raised Shelved",
+            "Unshelved Unacknowledged",
+            "Unacknowledged"
+        ]
+    );
+}
+
+#[test]
+fn a_suppressed_alarm_is_followed_and_silent() {
+    use Do::{Suppress, Value};
+    let plain = high(90.0, 0.0, 0, 0);
+    let steps = [
+        (1, Suppress(true)),
+        (2, Suppress(false)),
+        (3, Value(91.0)),
+        (4, Suppress(true)),
+        (5, Suppress(true)),
+        (6, Suppress(false)),
+    ];
+    assert_eq!(
+        standings(&plain, None, &steps),
+        [
+            "Suppressed",
+            "Normal",
+            "Raised Unacknowledged",
+            "Suppressed Suppressed",
+            "Suppressed",
+            "Released Unacknowledged"
+        ]
+    );
+}
+
+#[test]
+fn an_alarm_that_flips_too_often_is_held() {
+    use Do::{Time, Value};
+    let plain = high(90.0, 0.0, 0, 0);
+    let chatter = Some(Chatter {
+        raises_max: 2,
+        within_ms: 1000,
+    });
+    let mut steps = Vec::new();
+    for nth in 0..4 {
+        steps.push((10 * nth, Value(91.0)));
+        steps.push((10 * nth + 5, Value(80.0)));
+    }
+    steps.push((1034, Time));
+    steps.push((1035, Time));
+    steps.push((2100, Value(91.0)));
+    steps.push((2101, Value(80.0)));
+    assert_eq!(
+        standings(&plain, chatter, &steps),
+        [
+            "Raised Unacknowledged",
+            "Cleared Returned",
+            "Raised Unacknowledged",
+            "Cleared Returned",
+            "Raised Unacknowledged",
+            "Unacknowledged",
+            "Unacknowledged",
+            "Unacknowledged",
+            "Unacknowledged",
+            "Cleared Returned",
+            "Raised Unacknowledged",
+            "Cleared Returned"
+        ]
+    );
+}
+
+#[test]
+fn each_occurrence_has_an_id_of_its_own() {
+    let plain = high(90.0, 0.0, 0, 0);
+    let terms = Rule::Threshold(&plain, None).terms();
+    let (mut slot, mut id) = (Slot::default(), 0);
+    for expected in 1..=3 {
+        let event = Event::Beyond(91.0, Timestamp(0));
+        assert_eq!(
+            slot.step(now(0), event, &terms, &mut id),
+            Some(Transition::Raised)
+        );
+        assert_eq!(slot.id, expected);
+        let cleared = slot.step(now(0), Event::Back(1.0), &terms, &mut id);
+        assert_eq!((cleared, slot.id), (Some(Transition::Cleared), expected));
+    }
+}
+
+/// What is said of a slot that has this value.
+fn told(
+    rule: Rule<'_>,
+    unit: &str,
+    value: f64,
+    transition: Transition,
+    cause: Cause<'_>,
+) -> String {
     let name = SensorName {
         device: "d",
         signal: "s",
         unit,
     };
-    alert(now(7), SensorId(1), name, cause, change)
+    let slot = Slot {
+        id: 1,
+        value,
+        ..Slot::default()
+    };
+    alert(now(7), (SensorId(1), name), rule, &slot, transition, cause)
         .why
         .to_string()
 }
 
+#[track_caller]
+fn check_why(
+    threshold: &Threshold,
+    unit: &str,
+    value: f64,
+    of: (Transition, Cause<'_>),
+    why: &str,
+) {
+    let rule = Rule::Threshold(threshold, None);
+    assert_eq!(told(rule, unit, value, of.0, of.1), why);
+    assert!(why.len() <= 96, "{why}");
+}
+
+const RAISED: (Transition, Cause<'_>) = (Transition::Raised, Cause::Condition);
+
 #[test]
 fn an_alert_says_why_in_words_with_the_numbers() {
-    let raise = Raise {
-        id: 1,
-        at: Timestamp(1),
-        since: Timestamp(0),
-        value: 92.5,
-    };
-    let mut threshold = high(90.0, 2.0, 0, 0);
-    assert_eq!(
-        told(Cause::Threshold(&threshold), "°C", Change::Raised(raise)),
-        "92.5 °C is above 90 °C"
-    );
-    threshold.on_delay_ms = 5000;
-    assert_eq!(
-        told(Cause::Threshold(&threshold), "", Change::Raised(raise)),
-        "92.5 is above 90 for 5 s"
-    );
-    let cleared = Change::Cleared(raise, 88.0);
-    assert_eq!(
-        told(Cause::Threshold(&threshold), "", cleared),
-        "88 is no more above 90"
-    );
-    let huge = Raise {
-        value: 1e100,
-        ..raise
-    };
-    assert_eq!(
-        told(Cause::Threshold(&threshold), "", Change::Raised(huge)),
-        "1e100 is above 90 for 5 s"
+    let plain = high(90.0, 2.0, 0, 0);
+    check_why(&plain, "°C", 92.5, RAISED, "92.5 °C is above 90 °C");
+    let slow = high(90.0, 2.0, 5000, 0);
+    check_why(&slow, "", 92.5, RAISED, "92.5 is above 90 for 5 s");
+    let cleared = (Transition::Cleared, Cause::Condition);
+    check_why(&slow, "", 88.0, cleared, "88 is no more above 90");
+    check_why(&slow, "", 1e100, RAISED, "1e100 is above 90 for 5 s");
+    check_why(
+        &slow,
+        "",
+        91.234_567_89,
+        RAISED,
+        "91.2346 is above 90 for 5 s",
     );
     let rule = SilenceRule {
         after_ms: 90_000,
         severity: Severity::Warning,
     };
     assert_eq!(
-        told(Cause::Silence(&rule), "", Change::Raised(raise)),
+        told(Rule::Silence(&rule, None), "", 0.0, RAISED.0, RAISED.1),
         "no reading for 90 s"
+    );
+}
+
+#[test]
+fn what_a_person_did_is_told_with_the_name() {
+    let plain = high(90.0, 2.0, 0, 0);
+    let seen = (Transition::Acknowledged, Cause::Person("anna", "on my way"));
+    check_why(&plain, "", 1.0, seen, "acknowledged by anna: on my way");
+    let shelved = (Transition::Shelved, Cause::Person("anna", ""));
+    check_why(&plain, "", 1.0, shelved, "shelved by anna");
+}
+
+#[test]
+fn each_measure_has_its_words() {
+    let of = |of: Measure| Threshold {
+        of,
+        ..high(90.0, 2.0, 0, 0)
+    };
+    let rate = of(Measure::Rate { over_ms: 600_000 });
+    check_why(
+        &rate,
+        "K",
+        95.0,
+        RAISED,
+        "a change by 95 K in 10 min is above 90 K",
+    );
+    let soon = of(Measure::Forecast {
+        over_ms: 1,
+        ahead_ms: 1,
+    });
+    let crosses = (Transition::Raised, Cause::Forecast(1_500_000.0));
+    let why = "crosses 90 °C in 3 h 10 min ± 25 min";
+    check_why(&soon, "°C", 11_400_000.0, crosses, why);
+    let stuck = of(Measure::Stuck { within: 0.0 });
+    check_why(&stuck, "", 1_860_000.0, RAISED, "has not moved for 31 min");
+    let finding = Finding {
+        score: 14.23,
+        limit: 12.0,
+        is_alarm: true,
+        view: View::Shape,
+        size: 3.21,
+        one_in: 3000.0,
+    };
+    let unusual = Detect::default();
+    let (rule, cause) = (Rule::Unusual(&unusual, None), Cause::Found(&finding));
+    assert_eq!(
+        told(rule, "", 0.0, Transition::Raised, cause),
+        "no shape before was like this: 3.2 deviations, one in 3000, score 14.2 of 12.0"
     );
 }

@@ -1,11 +1,13 @@
 //! The parts of a checkpoint, one behind the other.
 
 use super::{Head, LoadedSensor, RestoreError, VERSION};
-use crate::config::Plan;
+use crate::config::{Allotment, Plan, SensorConfig};
+use crate::detect::{Detector, Lite};
 use crate::gate::{self, Gate};
 use crate::limits::CHECKPOINT_PART_BYTES_MAX;
 use crate::memory::{Memory, Misfit, Parts};
 use crate::profile::{self, Miner};
+use crate::scout::{self, Crew, Place, Scout};
 use crate::thin::{self, Thinner};
 use crate::time::Instant;
 use crate::window::{FREE, Room};
@@ -28,6 +30,12 @@ impl<S: FnMut(&[u8])> PartWriter<S> {
     pub(super) fn put(&mut self, bytes: &[u8]) {
         self.checksum = crc32c(self.checksum, bytes);
         (self.sink)(bytes);
+    }
+
+    /// A detector in four parts: it is too long for one.
+    pub(super) fn write_detector<const M: usize>(&mut self, detector: &Detector<M>) {
+        self.write(&detector.front);
+        detector.shapes.iter().for_each(|shapes| self.write(shapes));
     }
 
     #[expect(
@@ -86,30 +94,33 @@ impl<'a> PartReader<'a> {
         Ok(())
     }
 
+    /// Reads a plan into its place, for it is large.
     pub(super) fn read_plan(
         &mut self,
         head: &Head,
-        panes_each: usize,
-    ) -> Result<Plan, RestoreError> {
-        let mut plan = Plan {
-            gateway: head.gateway.clone(),
-            batch: head.batch.clone(),
-            defaults: head.defaults.clone(),
-            ..Plan::default()
-        };
+        each: Allotment,
+        plan: &mut Plan,
+    ) -> Result<(), RestoreError> {
+        plan.gateway.clone_from(&head.gateway);
+        plan.batch.clone_from(&head.batch);
+        plan.defaults.clone_from(&head.defaults);
         self.fill(&mut plan.conditions, head.conditions.into(), "conditions")?;
         self.fill(&mut plan.derived, head.derived.into(), "derived")?;
+        self.fill(&mut plan.charts, head.charts.into(), "charts")?;
+        let suppressions = head.suppressions.into();
+        self.fill(&mut plan.suppressions, suppressions, "suppressions")?;
         self.fill(&mut plan.rules, head.rules.into(), "rules")?;
-        let must = "be for as many panes per sensor as the checkpoint's plan needs";
-        check_room(plan.panes_min() as usize, panes_each, "panes").map_err(|_| {
-            RestoreError::Memory(Misfit {
-                part: "panes",
-                must,
-            })
-        })?;
-        plan.validate(panes_each)
-            .map_err(|_| RestoreError::Malformed("plan"))?;
-        Ok(plan)
+        let must = "be for as many per sensor as the checkpoint's plan needs";
+        for (needed, given, part) in [
+            (plan.panes_min() as usize, each.panes, "panes"),
+            (plan.slots_min(), each.slots, "slots"),
+            (plan.gauges_min(), each.gauges, "gauges"),
+        ] {
+            check_room(needed, given, part)
+                .map_err(|_| RestoreError::Memory(Misfit { part, must }))?;
+        }
+        plan.validate(each)
+            .map_err(|_| RestoreError::Malformed("plan"))
     }
 
     /// Reads a sensor into its place, and gives when it is due.
@@ -118,28 +129,31 @@ impl<'a> PartReader<'a> {
         plan: &Plan,
         owner: u16,
         memory: &mut Parts<M>,
+        each: Allotment,
     ) -> Result<Option<Instant>, RestoreError> {
         let place = usize::from(owner);
-        let each = memory.panes.len() / memory.sensors.len();
         let loaded: LoadedSensor = self.read("sensors")?;
         let config = plan.config(loaded.sensor.rule);
         if !loaded.sensor.is_sound(config) {
             return Err(RestoreError::Malformed("sensors"));
         }
         memory.sensors[place] = loaded.sensor;
+        self.read_alarms(place, config, memory, each)?;
         let sensor = &memory.sensors[place];
+        let scout = sensor.scout;
         if let Some(gate) = sensor.gate {
             self.read_gate(owner, memory.gates.get_mut(usize::from(gate)))?;
         }
-        if let Some(thinner) = sensor.thinner {
+        if let Some(thinner) = memory.sensors[place].thinner {
             self.read_thinner(owner, memory.thinners.get_mut(usize::from(thinner)))?;
         }
-        if let Some(miner) = sensor.miner {
+        if let Some(miner) = memory.sensors[place].miner {
             self.read_miner(owner, memory.miners.get_mut(usize::from(miner)))?;
         }
-        let block = sensor.sketches;
+        self.read_scout(owner, scout, memory)?;
+        let block = memory.sensors[place].sketches;
         if let Some(block) = block {
-            let first = memory.sketches.get_mut(usize::from(block) * each);
+            let first = memory.sketches.get_mut(usize::from(block) * each.panes);
             let first = first.filter(|first| first.owner == FREE);
             first.ok_or(RestoreError::Malformed("sketches"))?.owner = owner;
         }
@@ -147,7 +161,7 @@ impl<'a> PartReader<'a> {
             &mut memory.panes,
             &mut memory.sketches,
             (place, block),
-            each,
+            each.panes,
             config,
         );
         for _ in 0..loaded.panes {
@@ -175,6 +189,87 @@ impl<'a> PartReader<'a> {
             room.put_sketch(at, self.read("sketches")?);
         }
         Ok(())
+    }
+
+    /// Reads a sensor's alarms, and what their limits remember.
+    fn read_alarms<M: Memory>(
+        &mut self,
+        place: usize,
+        config: &SensorConfig,
+        memory: &mut Parts<M>,
+        each: Allotment,
+    ) -> Result<(), RestoreError> {
+        for slot in &mut memory.slots[place * each.slots..][..config.slots()] {
+            *slot = self.read("alarms")?;
+        }
+        for gauge in &mut memory.gauges[place * each.gauges..][..config.gauges()] {
+            *gauge = self.read("gauges")?;
+        }
+        Ok(())
+    }
+
+    /// Reads a sensor's detector, if it has one.
+    fn read_scout<M: Memory>(
+        &mut self,
+        owner: u16,
+        scout: Option<Place>,
+        memory: &mut Parts<M>,
+    ) -> Result<(), RestoreError> {
+        match scout {
+            None => Ok(()),
+            Some(Place::Lite(at)) => self.read_lite(owner, memory.lites.get_mut(usize::from(at))),
+            Some(Place::Chart(at)) => self.read_crew(owner, memory.crews.get_mut(usize::from(at))),
+            Some(Place::Standard(at)) => {
+                self.read_detector(owner, memory.standards.get_mut(usize::from(at)))
+            }
+            Some(Place::Full(at)) => {
+                self.read_detector(owner, memory.fulls.get_mut(usize::from(at)))
+            }
+        }
+    }
+
+    /// Reads a chart into its place, which no other sensor may have.
+    fn read_crew(
+        &mut self,
+        owner: u16,
+        place: Option<&mut Scout<Crew>>,
+    ) -> Result<(), RestoreError> {
+        let detector: Crew = self.read("charts")?;
+        let place = place.filter(|place| place.owner == scout::FREE);
+        *place.ok_or(RestoreError::Malformed("charts"))? = Scout { owner, detector };
+        Ok(())
+    }
+
+    /// Reads a detector of the least kind into its place, which no other sensor may have.
+    fn read_lite(
+        &mut self,
+        owner: u16,
+        place: Option<&mut Scout<Lite>>,
+    ) -> Result<(), RestoreError> {
+        let detector: Lite = self.read("detectors")?;
+        let place = place.filter(|place| place.owner == scout::FREE && detector.is_sound());
+        *place.ok_or(RestoreError::Malformed("detectors"))? = Scout { owner, detector };
+        Ok(())
+    }
+
+    /// The same of the kinds that have all views, part by part.
+    fn read_detector<const N: usize>(
+        &mut self,
+        owner: u16,
+        place: Option<&mut Scout<Detector<N>>>,
+    ) -> Result<(), RestoreError> {
+        let place = place.filter(|place| place.owner == scout::FREE);
+        let place = place.ok_or(RestoreError::Malformed("detectors"))?;
+        place.owner = owner;
+        place.detector.front = self.read("detectors")?;
+        for shapes in &mut place.detector.shapes {
+            *shapes = self.read("detectors")?;
+        }
+        if place.detector.is_sound() {
+            Ok(())
+        } else {
+            Err(RestoreError::Malformed("detectors"))
+        }
     }
 
     /// Reads a gate into its place, which no other sensor may have.

@@ -1,6 +1,10 @@
 use super::*;
 use crate::config::SensorRule;
-use crate::config::{SessionRule, Side, SilenceRule, Sliding, Thinning, ThinningMethod, Threshold};
+use crate::config::{
+    Chatter, Detect, Measure, SessionRule, Side, SilenceRule, Sliding, Thinning, ThinningMethod,
+    Threshold,
+};
+use crate::detect::{Detector, FULL_BLOCKS};
 use crate::gate::Gate;
 use crate::limits::{DEVICE_BYTES_MAX, RULE_BYTES_MAX, SIGNAL_BYTES_MAX, UNIT_BYTES_MAX};
 use crate::output::Output;
@@ -52,8 +56,8 @@ fn a_checkpoint_that_was_changed_is_refused() {
 #[test]
 fn a_checkpoint_of_another_release_is_named() {
     let mut bytes = saved(&rig());
-    bytes[0] = 9;
-    assert_eq!(error(&bytes), RestoreError::Version(9));
+    bytes[0] = 99;
+    assert_eq!(error(&bytes), RestoreError::Version(99));
 }
 
 /// Whatever stands in it, restoring and going on must neither panic nor take for ever.
@@ -95,6 +99,8 @@ fn memory_that_is_too_small_is_refused() {
     small.links = vec![crate::Link::default(); 1].into();
     small.panes = vec![Pane::default(); 8].into();
     small.sketches = vec![].into();
+    small.slots = [].into();
+    small.gauges = [].into();
     let answer = Pipeline::restore(small, &bytes).err();
     assert!(
         matches!(
@@ -125,8 +131,13 @@ fn more_memory_than_before_changes_nothing() {
 }
 
 fn fullest_config() -> SensorConfig {
-    let thresholds = (0..4).map(|n| Threshold {
+    let thresholds = (0..6).map(|n| Threshold {
         rule: String::try_from(&*std::format!("{n}{}", "r".repeat(RULE_BYTES_MAX - 1))).unwrap(),
+        of: Measure::Forecast {
+            over_ms: u32::MAX,
+            ahead_ms: u32::MAX,
+        },
+        latch: true,
         side: Side::Below,
         limit: 1.0,
         hysteresis: 1.0,
@@ -173,6 +184,13 @@ fn fullest_config() -> SensorConfig {
             after_ms: u32::MAX,
             severity: Severity::Critical,
         }),
+        detect: Some(Detect::default()),
+        chatter: Some(Chatter {
+            raises_max: u8::MAX,
+            within_ms: u32::MAX,
+        }),
+        group: Some(u8::MAX),
+        suppress: Some(u8::MAX),
     }
 }
 
@@ -199,8 +217,16 @@ fn the_largest_parts_fit() {
         size_of::<Gate>() * 10 / 8 + 32 <= CHECKPOINT_PART_BYTES_MAX,
         "a gate, too"
     );
+    let firsts = size_of::<Firsts>() * 10 / 8;
+    assert!(size_of::<crate::Gauge>() * 10 / 8 <= CHECKPOINT_PART_BYTES_MAX);
+    // What has most numbers of 32 bits, each of four bytes, and 16 bits, each of up to three.
+    let detector = Detector::<FULL_BLOCKS>::default();
+    let counts = 5 * 48 * 2;
+    assert!(len_of(&detector.front) + counts + 200 <= CHECKPOINT_PART_BYTES_MAX);
+    const { assert!(4 * FULL_BLOCKS + 2 + 3 + 4 + 3 <= CHECKPOINT_PART_BYTES_MAX) };
     assert!(
-        len_of(&fullest_config()) + counters + GATEWAY_BYTES_MAX + 128 <= CHECKPOINT_PART_BYTES_MAX
+        len_of(&fullest_config()) + counters + firsts + GATEWAY_BYTES_MAX + 128
+            <= CHECKPOINT_PART_BYTES_MAX
     );
     assert!(size_of::<Sensor>() * 10 / 8 + 128 <= CHECKPOINT_PART_BYTES_MAX);
     assert!(size_of::<crate::Miner>() * 10 / 8 + 64 <= CHECKPOINT_PART_BYTES_MAX);

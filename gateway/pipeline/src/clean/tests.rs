@@ -134,9 +134,9 @@ fn only_an_equal_time_and_value_is_a_duplicate() {
 }
 
 #[test]
-fn a_duplicate_is_known_among_the_last_eight() {
+fn a_duplicate_is_known_among_the_last_six() {
     let mut recent = Recent::default();
-    for time in 0..9 {
+    for time in 0..7 {
         assert!(!recent.is_duplicate(Timestamp(time), 1.0));
     }
     assert!(recent.is_duplicate(Timestamp(1), 1.0));

@@ -1,4 +1,11 @@
 use super::*;
+use wire::Severity;
+
+const EACH: Allotment = Allotment {
+    panes: 8,
+    slots: 4,
+    gauges: 2,
+};
 
 fn plan() -> Plan {
     Plan {
@@ -11,7 +18,7 @@ fn check(change: impl FnOnce(&mut SensorConfig), field: &str) {
     let mut plan = plan();
     change(&mut plan.defaults);
     assert_eq!(
-        plan.validate(8)
+        plan.validate(EACH)
             .map_or_else(|invalid| invalid.field, |()| ""),
         field
     );
@@ -152,9 +159,38 @@ fn the_rule_which_is_wrong_is_named() {
         .extend([SensorRule::default(), SensorRule::default()]);
     plan.rules[0].device = "*".try_into().unwrap();
     plan.rules[0].signal = "*".try_into().unwrap();
-    let invalid = plan.validate(8).unwrap_err();
+    let invalid = plan.validate(EACH).unwrap_err();
     assert_eq!(
         std::format!("{invalid}"),
         "sensor rule 2: device must not be empty: `*` fits any"
     );
+}
+
+#[test]
+fn a_plan_is_decoded_as_it_was_encoded() {
+    let mut plan = std::boxed::Box::new(plan());
+    plan.defaults.ewma_tau_ms = Some(7);
+    plan.conditions
+        .push(Expression::condition("value > 3").unwrap())
+        .unwrap();
+    let chart = Chart {
+        signals: ["a", "b"]
+            .map(|it| it.try_into().unwrap())
+            .into_iter()
+            .collect(),
+        ..Chart::default()
+    };
+    plan.charts.push(chart).unwrap();
+    plan.suppressions.push(Suppression::default()).unwrap();
+    for _ in 0..3 {
+        let _ = plan.rules.push(SensorRule::default());
+    }
+    let mut buffer = [0; 4096];
+    let bytes = postcard::to_slice(&*plan, &mut buffer).unwrap();
+    let mut decoded = std::boxed::Box::<Plan>::default();
+    assert_eq!(decoded.decode(bytes), Ok(()));
+    assert_eq!(decoded, plan);
+    for len in 0..bytes.len() {
+        assert_eq!(decoded.decode(&bytes[..len]), Err(NoPlan), "{len} bytes");
+    }
 }

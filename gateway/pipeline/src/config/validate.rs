@@ -1,11 +1,14 @@
 //! What a plan must be, field by field.
 
+mod alarms;
+
 use super::{
-    BatchConfig, Cleaning, Derived, Plan, SILENCE_RULE, SensorConfig, SensorRule, SessionRule,
-    SilenceRule, Sliding, Thinning, Threshold,
+    BatchConfig, Cleaning, Derived, Plan, SensorConfig, SensorRule, SessionRule, SilenceRule,
+    Sliding, Thinning,
 };
 use crate::limits::{
-    DELAY_MS_MAX, PANES_MAX, PROFILE_MS_MIN, ROWS_PER_CALL_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
+    DELAY_MS_MAX, PANES_MAX, PROFILE_MS_MIN, ROWS_PER_CALL_MAX, SLOTS_MAX, THRESHOLDS_MAX,
+    WINDOW_MS_MAX, WINDOW_MS_MIN,
 };
 use core::error::Error;
 use core::fmt;
@@ -38,6 +41,26 @@ impl fmt::Display for Invalid {
 
 impl Error for Invalid {}
 
+/// How much memory each sensor has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allotment {
+    /// Panes.
+    pub panes: usize,
+    /// Alarms.
+    pub slots: usize,
+    /// Gauges.
+    pub gauges: usize,
+}
+
+impl Allotment {
+    /// As much as any sensor may have.
+    pub const MAX: Self = Self {
+        panes: PANES_MAX,
+        slots: SLOTS_MAX,
+        gauges: THRESHOLDS_MAX,
+    };
+}
+
 /// Whether a field is right, its name, and what it must be.
 struct Demand(bool, &'static str, &'static str);
 
@@ -62,11 +85,11 @@ fn is_span(ms: u32) -> bool {
 }
 
 impl Plan {
-    /// Whether the plan can be carried out with `panes` panes of memory for each sensor.
+    /// Whether the plan can be carried out with so much memory for each sensor.
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn validate(&self, panes: usize) -> Result<(), Invalid> {
+    pub fn validate(&self, each: Allotment) -> Result<(), Invalid> {
         meet(
             None,
             [Demand(!self.gateway.is_empty(), "gateway", "not be empty")],
@@ -91,11 +114,17 @@ impl Plan {
         for derived in &self.derived {
             meet(None, derived.demands(self))?;
         }
-        self.defaults.validate(None, panes)?;
+        for chart in &self.charts {
+            meet(None, chart.demands())?;
+        }
+        for suppression in &self.suppressions {
+            meet(None, suppression.demands())?;
+        }
+        self.defaults.validate(None, each)?;
         self.validate_conditions(None, &self.defaults)?;
         for (place, rule) in self.rules.iter().enumerate() {
             meet(Some(place), rule.demands())?;
-            rule.config.validate(Some(place), panes)?;
+            rule.config.validate(Some(place), each)?;
             self.validate_conditions(Some(place), &rule.config)?;
         }
         Ok(())
@@ -109,9 +138,16 @@ impl Plan {
         let is_there = config
             .drop_if
             .is_none_or(|place| usize::from(place) < self.conditions.len());
+        let suppressions = self.suppressions.len();
+        let is_suppression = config
+            .suppress
+            .is_none_or(|place| usize::from(place) < suppressions);
         meet(
             rule,
-            [Demand(is_there, "drop_if", "be the place of a condition")],
+            [
+                Demand(is_there, "drop_if", "be the place of a condition"),
+                Demand(is_suppression, "suppress", "be the place of a suppression"),
+            ],
         )
     }
 }
@@ -158,8 +194,9 @@ impl SensorRule {
 }
 
 impl SensorConfig {
-    fn validate(&self, rule: Option<usize>, panes: usize) -> Result<(), Invalid> {
+    fn validate(&self, rule: Option<usize>, each: Allotment) -> Result<(), Invalid> {
         meet(rule, self.demands())?;
+        meet(rule, self.alarm_demands(each))?;
         if let Some(cleaning) = &self.cleaning {
             meet(rule, cleaning.demands())?;
         }
@@ -172,7 +209,7 @@ impl SensorConfig {
         if let Some(session) = &self.session {
             meet(rule, session.demands(self.lateness_ms))?;
         }
-        let fits = self.panes_min() <= panes.min(PANES_MAX) as u64;
+        let fits = self.panes_min() <= each.panes.min(PANES_MAX) as u64;
         let must = "need fewer panes: shorter windows, longer hops, less lateness, or more memory for panes";
         meet(rule, [Demand(fits, "sliding", must)])?;
         for (place, threshold) in self.thresholds.iter().enumerate() {
@@ -298,41 +335,6 @@ impl SessionRule {
                 is_window(self.length_ms_max) && self.length_ms_max / 2 >= self.gap_ms,
                 "session.length_ms_max",
                 "be at least twice the gap, and at most a week",
-            ),
-        ]
-    }
-}
-
-impl Threshold {
-    fn demands(&self) -> [Demand; 6] {
-        let is_level = !self.rule.is_empty() && !self.rule.contains(['/', '+', '#', '\0']);
-        let is_width = self.hysteresis.is_finite() && self.hysteresis >= 0.0;
-        [
-            Demand(
-                is_level,
-                "thresholds.rule",
-                "be one level of a topic: not empty, without / + #",
-            ),
-            Demand(
-                self.rule != SILENCE_RULE,
-                "thresholds.rule",
-                "not be `silence`, which is taken",
-            ),
-            Demand(self.limit.is_finite(), "thresholds.limit", "be finite"),
-            Demand(
-                is_width,
-                "thresholds.hysteresis",
-                "be finite and not below 0",
-            ),
-            Demand(
-                self.on_delay_ms <= DELAY_MS_MAX,
-                "thresholds.on_delay_ms",
-                DELAY,
-            ),
-            Demand(
-                self.off_delay_ms <= DELAY_MS_MAX,
-                "thresholds.off_delay_ms",
-                DELAY,
             ),
         ]
     }

@@ -6,17 +6,28 @@ use serde::{Deserialize, Serialize};
 const STEP: f64 = 1.05;
 
 /// The median distance of readings, in ms, followed in small steps, so that a gap does not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Pace {
-    last_ms: Option<i64>,
+    /// The least number: there was none yet.
+    last_ms: i64,
     apart_ms: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            last_ms: i64::MIN,
+            apart_ms: 0.0,
+        }
+    }
 }
 
 impl Pace {
     pub(super) fn push(&mut self, time_ms: i64) {
-        let Some(last_ms) = self.last_ms.replace(time_ms) else {
+        let last_ms = core::mem::replace(&mut self.last_ms, time_ms);
+        if last_ms == i64::MIN {
             return;
-        };
+        }
         let apart_ms = time_ms.saturating_sub(last_ms) as f64;
         if apart_ms <= 0.0 {
             return;

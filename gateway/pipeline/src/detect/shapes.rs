@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A memory of `M` block means.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Shapes<const M: usize> {
+pub(crate) struct Shapes<const M: usize> {
     means: Vec<f32, M, u16>,
     /// Where the next mean goes, once the ring is full.
     next: u16,
@@ -76,7 +76,13 @@ impl<const M: usize> Shapes<M> {
         self.means[self.place(nth)]
     }
 
-    pub(super) fn is_sound(&self) -> bool {
+    /// Forgets everything, in place.
+    pub(super) fn clear(&mut self) {
+        self.means.clear();
+        (self.next, self.sum, self.count) = (0, 0.0, 0);
+    }
+
+    pub(crate) fn is_sound(&self) -> bool {
         usize::from(self.next) < M && (self.next == 0 || self.means.is_full())
     }
 }

@@ -119,6 +119,13 @@ impl Together {
         }
     }
 
+    /// Whether it has seen too few rows to judge.
+    #[must_use]
+    pub const fn is_learning(&self) -> bool {
+        let course = &self.course;
+        self.rows <= course.base_rows + course.spread_rows + course.limit_rows
+    }
+
     /// One value of each signal, always in the same order; no number where there is none. Signals beyond `TOGETHER_MAX` do not
     /// count, and neither do those that never moved while the chart learned.
     pub fn push(&mut self, row: &[f64]) -> Departure {

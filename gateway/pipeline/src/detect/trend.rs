@@ -98,6 +98,12 @@ impl Trend {
         self.promise(time);
     }
 
+    /// Whether there are values enough for a trend.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.line().is_some()
+    }
+
     /// When the trend crosses `limit`, if it does within `ahead_ms`.
     #[must_use]
     pub fn crossing(&self, limit: f64, ahead_ms: f64) -> Option<Crossing> {

@@ -40,6 +40,11 @@ impl Watch {
         is_alarm
     }
 
+    /// Whether it is too early for alarms.
+    pub(super) fn is_learning(&self) -> bool {
+        self.count <= LEARNING
+    }
+
     /// Whether an alarm came within this many readings.
     pub(super) fn is_within(&self, rest: u32) -> bool {
         self.since.is_some_and(|since| since < rest)

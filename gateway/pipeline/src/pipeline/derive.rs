@@ -42,7 +42,7 @@ impl<M: Memory> Pipeline<M> {
         sensor.sample_at = NEVER;
         let sensor = &self.memory.sensors[place];
         let Some(derived) = self.plan.derived_of(&sensor.device, &sensor.signal) else {
-            return;
+            return self.sample_chart(now, place, out);
         };
         let sample = self.sample(derived, &sensor.device);
         let (rate_ms, fresh_ms) = (derived.rate_ms, derived.fresh_ms);

@@ -1,8 +1,6 @@
 //! What time alone makes happen: alarms that waited, silence, idle windows, revisions, batches that are old enough.
 
 use super::Pipeline;
-use super::steps::tell;
-use crate::alarm::{Cause, Event, alert};
 use crate::gate::Gate;
 use crate::limits::{DUE_PER_CALL_MAX, TOLD_PER_CALL_MAX};
 use crate::memory::Memory;
@@ -10,7 +8,6 @@ use crate::output::Emit;
 use crate::thin::Thinner;
 use crate::time::{Instant, Now};
 use crate::window::Windows;
-use wire::SensorId;
 
 impl<M: Memory> Pipeline<M> {
     /// Does what is due by now, the longest due first, as far as one call may go. Each sensor comes at most once, because it
@@ -43,7 +40,7 @@ impl<M: Memory> Pipeline<M> {
     }
 
     /// Does what is due by now for one sensor, whoever else waits.
-    pub(super) fn expire_if_due(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+    pub(crate) fn expire_if_due(&mut self, now: Now, place: usize, out: &mut impl Emit) {
         let due = self.timers.due(&self.memory.links, place as u16);
         if due.is_some_and(|due| due <= now.instant) {
             self.expire_sensor(now, place, out);
@@ -51,9 +48,7 @@ impl<M: Memory> Pipeline<M> {
     }
 
     fn expire_sensor(&mut self, now: Now, place: usize, out: &mut impl Emit) {
-        let good = self.memory.sensors[place].good;
-        self.step_thresholds(now, place, |_| Event::Elapsed(good), out);
-        self.notice_silence(now, place, out);
+        self.expire_alarms(now, place, out);
         self.let_go_if_due(now, place, out);
         self.forward_if_due(now, place, out);
         self.tell_profile_if_due(now, place, out);
@@ -74,35 +69,14 @@ impl<M: Memory> Pipeline<M> {
     fn due(&self, place: usize) -> Option<Instant> {
         let sensor = &self.memory.sensors[place];
         let waiting = self.gate(place).and_then(Gate::due);
-        let due = sensor.due(self.plan.config(sensor.rule));
+        let due = sensor.due(self.slots(place), self.plan.config(sensor.rule));
         let held = self.thinner(place).and_then(Thinner::due);
         let profile = self.miner(place).map(|miner| miner.due);
         [waiting, held, profile, due].into_iter().flatten().min()
     }
 
-    fn notice_silence(&mut self, now: Now, place: usize, out: &mut impl Emit) {
-        let sensor = &mut self.memory.sensors[place];
-        let config = self.plan.config(sensor.rule);
-        let Some(rule) = &config.silence else { return };
-        if let Some(change) = sensor.silence.elapse(now, Some(rule), &mut self.last_alert) {
-            let name = sensor.name(config);
-            tell(
-                &mut self.counters,
-                out,
-                &alert(
-                    now,
-                    SensorId(place as u16),
-                    name,
-                    Cause::Silence(rule),
-                    change,
-                ),
-                change,
-            );
-        }
-    }
-
     /// Sets a sensor's timer to what it waits for, after now; at the end of time there is no after.
-    pub(super) fn reset_timer(&mut self, place: usize) {
+    pub(crate) fn reset_timer(&mut self, place: usize) {
         let due = self.due(place);
         let later = self.instant.0.checked_add(1).map(Instant);
         let due = due.zip(later).map(|(due, later)| due.max(later));

@@ -9,7 +9,7 @@ impl<M: Memory> Pipeline<M> {
     pub(super) fn assign_sketches(&mut self, place: usize) {
         let sensor = &mut self.memory.sensors[place];
         let is_wanted = !self.plan.config(sensor.rule).quantiles.is_empty();
-        let each = self.panes_each.max(1);
+        let each = self.each.panes.max(1);
         match (sensor.sketches, is_wanted) {
             (Some(_), true) | (None, false) => {}
             (Some(block), false) => {

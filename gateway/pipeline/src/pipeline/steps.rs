@@ -1,11 +1,9 @@
 //! What a reading makes happen, step by step.
 
 use super::{Pipeline, Reading, Verdict};
-use crate::alarm::{Cause, Change, Event, alert};
 use crate::batch::OpenRow;
 use crate::clean::{judge_time, judge_value, scaled};
-use crate::config::{SensorConfig, Threshold};
-use crate::counters::Counters;
+use crate::config::SensorConfig;
 use crate::gate::{Cleaned, Item};
 use crate::memory::{Memory, Parts};
 use crate::output::{Emit, Output};
@@ -40,12 +38,7 @@ impl<M: Memory> Pipeline<M> {
             let sensor = &mut self.memory.sensors[place];
             sensor.good = entry.value;
             sensor.good_at = entry.time;
-            self.step_thresholds(
-                now,
-                place,
-                |threshold| Event::of(threshold, entry.value, entry.time),
-                out,
-            );
+            self.alarm(now, place, entry, out);
         }
         let item = Item {
             time: entry.time,
@@ -56,8 +49,9 @@ impl<M: Memory> Pipeline<M> {
         };
         self.clean(now, place, item, out);
         self.bring_timer_forward(place);
-        if entry.quality == Quality::Good && !self.plan.derived.is_empty() {
+        if entry.quality == Quality::Good {
             self.mark_derived(now, place);
+            self.mark_charts(now, place);
         }
         Verdict::Taken(flags)
     }
@@ -112,59 +106,11 @@ impl<M: Memory> Pipeline<M> {
                 &mut self.memory.panes,
                 &mut self.memory.sketches,
                 (place, sensor.sketches),
-                self.panes_each,
+                self.each.panes,
                 config,
             );
             sensor.windows.reset(&mut room, config);
             self.counters.clock_resets += 1;
-        }
-    }
-
-    /// The sensor is heard.
-    fn hear(&mut self, now: Now, place: usize, out: &mut impl Emit) {
-        let sensor = &mut self.memory.sensors[place];
-        let config = self.plan.config(sensor.rule);
-        let change = sensor.silence.hear(now);
-        if let (Some(change), Some(rule)) = (change, config.silence.as_ref()) {
-            let name = sensor.name(config);
-            tell(
-                &mut self.counters,
-                out,
-                &alert(
-                    now,
-                    SensorId(place as u16),
-                    name,
-                    Cause::Silence(rule),
-                    change,
-                ),
-                change,
-            );
-        }
-    }
-
-    pub(super) fn step_thresholds(
-        &mut self,
-        now: Now,
-        place: usize,
-        event: impl Fn(&Threshold) -> Event,
-        out: &mut impl Emit,
-    ) {
-        let sensor = &mut self.memory.sensors[place];
-        let config = self.plan.config(sensor.rule);
-        for (nth, threshold) in config.thresholds.iter().enumerate() {
-            let change =
-                sensor.alarms[nth].step(now, event(threshold), threshold, &mut self.last_alert);
-            if let Some(change) = change {
-                let cause = Cause::Threshold(threshold);
-                let alert = alert(
-                    now,
-                    SensorId(place as u16),
-                    sensor.name(config),
-                    cause,
-                    change,
-                );
-                tell(&mut self.counters, out, &alert, change);
-            }
         }
     }
 
@@ -202,7 +148,7 @@ impl<M: Memory> Pipeline<M> {
             &mut self.memory.panes,
             &mut self.memory.sketches,
             (place, sensor.sketches),
-            self.panes_each,
+            self.each.panes,
             config,
         );
         let is_kept = sensor.windows.push(&mut room, now, entry, config);
@@ -225,7 +171,7 @@ impl<M: Memory> Pipeline<M> {
                 &mut self.memory.panes,
                 &mut self.memory.sketches,
                 (place, sensor.sketches),
-                self.panes_each,
+                self.each.panes,
                 config,
             );
             let Some(summary) = next(&mut sensor.windows, &mut room, id, config) else {
@@ -288,18 +234,4 @@ impl<M: Memory> Pipeline<M> {
             self.seal_rows(now, out);
         }
     }
-}
-
-/// Counts an alert and hands it out.
-pub(super) fn tell(
-    counters: &mut Counters,
-    out: &mut impl Emit,
-    alert: &wire::Alert<'_>,
-    change: Change,
-) {
-    match change {
-        Change::Raised(_) => counters.alerts_raised += 1,
-        Change::Cleared(..) => counters.alerts_cleared += 1,
-    }
-    out.emit(Output::Alert(alert));
 }

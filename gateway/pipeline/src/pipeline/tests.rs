@@ -3,30 +3,38 @@
 mod alerts;
 mod cleaning;
 mod derived;
+mod detect;
+mod operate;
 mod due;
 mod mining;
 mod oracle;
 mod plans;
 mod quantiles;
 mod robust;
+mod together;
 mod sessions;
 mod thinning;
 mod windows;
 
 use super::*;
+use crate::alarm::Slot;
 use crate::batch::OpenRow;
 use crate::config::SensorConfig;
+use crate::detect::{Detector, FULL_BLOCKS, Lite, STANDARD_BLOCKS};
 use crate::gate::Gate;
+use crate::gauge::Gauge;
+use crate::limits::{SLOTS_MAX, THRESHOLDS_MAX};
 use crate::link::Link;
 use crate::output::{BatchKind, Output};
 use crate::profile::{Miner, Profile};
+use crate::scout::{Crew, Scout};
 use crate::thin::Thinner;
 use crate::window::{Pane, PaneSketch};
 use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
-use wire::{AlertState, BatchReader, Row, Summary, SummaryReader};
+use wire::{AlertState, BatchReader, Row, Standing, Summary, SummaryReader, Transition};
 
 /// 2026-01-01, a multiple of all windows used here.
 pub(crate) const WALL: i64 = 1_767_225_600_000;
@@ -41,6 +49,12 @@ impl Memory for Boxed {
     type Gates = Box<[Gate]>;
     type Thinners = Box<[Thinner]>;
     type Miners = Box<[Miner]>;
+    type Slots = Box<[Slot]>;
+    type Gauges = Box<[Gauge]>;
+    type Lites = Box<[Scout<Lite>]>;
+    type Standards = Box<[Scout<Detector<STANDARD_BLOCKS>>]>;
+    type Fulls = Box<[Scout<Detector<FULL_BLOCKS>>]>;
+    type Crews = Box<[Scout<Crew>]>;
     type Links = Box<[Link]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
@@ -58,6 +72,12 @@ pub(crate) fn memory() -> Parts<Boxed> {
         miners: vec![Miner::default(); SENSORS].into(),
         thinners: vec![Thinner::default(); SENSORS].into(),
         gates: vec![Gate::default(); SENSORS].into(),
+        slots: vec![Slot::default(); SENSORS * SLOTS_MAX].into(),
+        gauges: vec![Gauge::default(); SENSORS * THRESHOLDS_MAX].into(),
+        lites: vec![Scout::default(); SENSORS].into(),
+        standards: vec![Scout::default(); 2].into(),
+        fulls: vec![Scout::default(); 1].into(),
+        crews: vec![Scout::default(); 1].into(),
         links: vec![Link::default(); SENSORS].into(),
         rows: vec![OpenRow::default(); 50].into(),
         summaries: vec![Summary::default(); 20].into(),
@@ -93,13 +113,25 @@ pub(crate) enum Event {
         id: u64,
         sensor: SensorId,
         rule: String,
-        state: AlertState,
+        transition: Transition,
+        standing: Standing,
         why: String,
     },
     Summary(Summary),
     Profile(Profile, String),
     Rows(Vec<Row>),
     Summaries(Vec<Summary>),
+}
+
+/// As [`memory`], for another number of sensors with as many alarms as may be.
+pub(crate) fn memory_of(sensors: usize) -> Parts<Boxed> {
+    Parts {
+        sensors: vec![Sensor::default(); sensors].into(),
+        slots: vec![Slot::default(); sensors * SLOTS_MAX].into(),
+        gauges: vec![Gauge::default(); sensors * THRESHOLDS_MAX].into(),
+        links: vec![Link::default(); sensors].into(),
+        ..memory()
+    }
 }
 
 /// A pipeline, and all that came out of it.
@@ -115,7 +147,8 @@ pub(crate) fn keep(output: Output<'_>) -> Event {
             id: alert.id,
             sensor: alert.sensor,
             rule: alert.rule.to_string(),
-            state: alert.state,
+            transition: alert.transition,
+            standing: alert.standing,
             why: alert.why.to_string(),
         },
         Output::Summary { summary, .. } => Event::Summary(*summary),
@@ -220,13 +253,13 @@ impl Rig {
             Event::Alert {
                 id,
                 rule,
-                state: AlertState::Raised,
+                transition: Transition::Raised,
                 ..
             } => Some(std::format!("+{rule} {id}")),
             Event::Alert {
                 id,
                 rule,
-                state: AlertState::Cleared,
+                transition: Transition::Cleared,
                 ..
             } => Some(std::format!("-{rule} {id}")),
             _ => None,

@@ -77,7 +77,7 @@ pub(crate) fn consume_alerts(
                 device: alert.name.device.to_owned(),
                 signal: alert.name.signal.to_owned(),
                 rule: alert.rule.to_owned(),
-                state: match alert.state {
+                state: match alert.state() {
                     wire::AlertState::Raised => State::Raised,
                     wire::AlertState::Cleared => State::Cleared,
                 },

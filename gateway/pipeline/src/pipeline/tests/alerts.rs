@@ -28,12 +28,15 @@ fn watched(threshold: Threshold) -> Rig {
 fn an_alert_says_what_it_saw() {
     let mut rig = watched(high(0, 0));
     rig.read(0, 92.5);
-    let Some(Event::Alert { why, state, .. }) = rig.events.first() else {
+    let Some(Event::Alert {
+        why, transition, ..
+    }) = rig.events.first()
+    else {
         panic!("{:?}", rig.events)
     };
     assert_eq!(
-        (why.as_str(), *state),
-        ("92.5 bar is above 90 bar", AlertState::Raised)
+        (why.as_str(), *transition),
+        ("92.5 bar is above 90 bar", Transition::Raised)
     );
 }
 

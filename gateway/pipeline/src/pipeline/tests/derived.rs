@@ -1,6 +1,7 @@
 //! Signals that are calculated from others.
 
 use super::*;
+use crate::config::Allotment;
 use crate::config::Derived;
 use crate::expression::Expression;
 
@@ -121,7 +122,10 @@ fn what_is_calculated_is_no_input_of_another() {
         ..plan.derived[0].clone()
     };
     plan.derived.push(twice).unwrap();
-    assert_eq!(plan.validate(PANES).unwrap_err().field, "derived.formula");
+    assert_eq!(
+        plan.validate(Allotment::MAX).unwrap_err().field,
+        "derived.formula"
+    );
 }
 
 #[test]
