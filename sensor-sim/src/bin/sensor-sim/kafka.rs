@@ -137,6 +137,9 @@ fn place(message: &BorrowedMessage<'_>) -> String {
     format!("record {offset} of partition {partition}")
 }
 
+/// What the gateway says of a batch of readings in its header `content-type`.
+const BATCH: &[u8] = b"application/vnd.tidegate.batch";
+
 /// How many records came.
 #[derive(Debug, Default)]
 struct Records {
@@ -195,6 +198,11 @@ fn take(
     records: &mut Records,
     heard: &mut Heard,
 ) -> Result<bool> {
+    // Gaps stand between the batches; and other gateways may send in other forms.
+    if header(message, "content-type").is_some_and(|content| content != BATCH) {
+        records.passed += 1;
+        return Ok(false);
+    }
     let payload = message.payload().unwrap_or_default();
     let reader = BatchReader::new(payload).with_context(|| place(message))?;
     if options
@@ -206,9 +214,7 @@ fn take(
         return Ok(false);
     }
     records.taken += 1;
-    let headers = message.headers();
-    let ce_id = headers.and_then(|all| all.iter().find(|header| header.key == "ce_id")?.value);
-    if let Some(ce_id) = ce_id
+    if let Some(ce_id) = header(message, "ce_id")
         && !seen.insert(ce_id.to_vec())
     {
         records.doubled += 1;
@@ -224,6 +230,14 @@ fn take(
         }
     }
     Ok(true)
+}
+
+fn header<'m>(message: &'m BorrowedMessage<'_>, key: &str) -> Option<&'m [u8]> {
+    message
+        .headers()?
+        .iter()
+        .find(|header| header.key == key)?
+        .value
 }
 
 /// The device's own time, if the row still has it.
