@@ -130,6 +130,11 @@ fn more_memory_than_before_changes_nothing() {
     assert_eq!(rig.events[told..], other.events[..]);
 }
 
+const CHATTER: Chatter = Chatter {
+    raises_max: u8::MAX,
+    within_ms: u32::MAX,
+};
+
 fn fullest_config() -> SensorConfig {
     let thresholds = (0..6).map(|n| Threshold {
         rule: String::try_from(&*std::format!("{n}{}", "r".repeat(RULE_BYTES_MAX - 1))).unwrap(),
@@ -185,10 +190,7 @@ fn fullest_config() -> SensorConfig {
             severity: Severity::Critical,
         }),
         detect: Some(Detect::default()),
-        chatter: Some(Chatter {
-            raises_max: u8::MAX,
-            within_ms: u32::MAX,
-        }),
+        chatter: Some(CHATTER),
         group: Some(u8::MAX),
         suppress: Some(u8::MAX),
     }
