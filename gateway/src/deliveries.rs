@@ -5,21 +5,27 @@
 //! client, packet id and payload. It is part of the machine's state, so it survives a power cut together
 //! with the readings themselves.
 //!
-//! A match counts only among the client's last [`DELIVERIES_PER_CLIENT`] messages: packet ids are used
-//! again, and a sensor may well send the same number under the same id an hour later.
+//! A client uses a packet id again only once the message before is acknowledged. So a redelivery can only be that of the
+//! latest message under its id, and of that only among the client's last [`DELIVERIES_PER_CLIENT`] messages: a sensor may
+//! well send the same number under the same id an hour later. What cannot be told apart is a redelivery whose
+//! acknowledgement was lost from the very same text, sent anew under the same id and lost on its way: a payload with a time
+//! or a counter in it never meets that, nor does QoS 2, where the session knows.
 
 use crate::limits::{DELIVERIES_MAX, DELIVERIES_PER_CLIENT};
 
-/// Bits of a fingerprint that tell the client; the rest tell packet id and payload.
+/// Bits of a fingerprint that tell the client; then come those of the packet id, and the rest tells topic and payload.
 const CLIENT_BITS: u32 = 24;
+/// Bits of client and packet id.
+const NAME_BITS: u32 = CLIENT_BITS + 16;
 
-/// Fingerprint of a message: the client in the upper 24 bits, packet id and payload in the lower 40.
+/// Fingerprint of a message: the client in the upper 24 bits, the packet id in the next 16, topic and payload in the lower 24.
 #[must_use]
 pub fn fingerprint(client_id: &str, packet_id: u16, topic: &str, payload: &[u8]) -> u64 {
     let client = fnv(FNV_BASIS, client_id.as_bytes());
-    let message = fnv(FNV_BASIS, &packet_id.to_le_bytes());
-    let message = fnv(fnv(message, topic.as_bytes()), payload);
-    (fold(client) & !(u64::MAX >> CLIENT_BITS)) | (fold(message) >> CLIENT_BITS)
+    let message = fnv(fnv(FNV_BASIS, topic.as_bytes()), payload);
+    (fold(client) & !(u64::MAX >> CLIENT_BITS))
+        | u64::from(packet_id) << (64 - NAME_BITS)
+        | (fold(message) >> NAME_BITS)
 }
 
 /// A ring of fingerprints in order of arrival.
@@ -47,17 +53,32 @@ impl Deliveries {
         self.taken += 1;
     }
 
-    /// Whether the message is among the client's latest ones. Called for DUP messages only: it walks the ring.
+    /// Whether the message is the client's latest under its packet id. Called for DUP messages only: it walks the ring.
+    #[must_use]
+    pub fn is_latest(&self, fingerprint: u64) -> bool {
+        let name = fingerprint >> (64 - NAME_BITS);
+        let mut under_its_id = self
+            .latest_of_client(fingerprint)
+            .filter(|kept| kept >> (64 - NAME_BITS) == name);
+        under_its_id.next() == Some(fingerprint)
+    }
+
+    /// Whether the message is among the client's latest ones, under whatever id.
     #[must_use]
     pub fn contains(&self, fingerprint: u64) -> bool {
+        self.latest_of_client(fingerprint)
+            .any(|kept| kept == fingerprint)
+    }
+
+    /// The latest messages of the client of this one, the newest first.
+    fn latest_of_client(&self, fingerprint: u64) -> impl Iterator<Item = u64> {
         let oldest = self.taken.saturating_sub(DELIVERIES_MAX as u64);
         let client = fingerprint >> (64 - CLIENT_BITS);
         (oldest..self.taken)
             .rev()
             .map(|taken| self.ring[self.slot(taken)])
-            .filter(|kept| kept >> (64 - CLIENT_BITS) == client)
+            .filter(move |kept| kept >> (64 - CLIENT_BITS) == client)
             .take(DELIVERIES_PER_CLIENT)
-            .any(|kept| kept == fingerprint)
     }
 
     /// The state as bytes, oldest first, for the checkpoint.
@@ -156,6 +177,19 @@ mod tests {
             deliveries.insert(fingerprint("boiler", packet_id as u16, "t", b"21"));
         }
         assert!(!deliveries.contains(early));
+    }
+
+    /// A new message that was lost on its way and came again was once taken for an older one with the same text.
+    #[test]
+    fn only_the_latest_message_under_a_packet_id_can_come_again() {
+        let mut deliveries = Deliveries::new();
+        let text = |payload: &[u8]| fingerprint("boiler", 1, "t", payload);
+        deliveries.insert(text(b"20"));
+        deliveries.insert(text(b"21"));
+        assert!(deliveries.is_latest(text(b"21")));
+        assert!(!deliveries.is_latest(text(b"20")));
+        deliveries.insert(fingerprint("boiler", 2, "t", b"22"));
+        assert!(deliveries.is_latest(text(b"21")));
     }
 
     #[test]

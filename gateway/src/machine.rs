@@ -242,6 +242,12 @@ impl Machine {
         self.pipeline.watched()
     }
 
+    /// Whether the message is the latest that was taken under its packet id.
+    #[must_use]
+    pub fn is_redelivery(&self, fingerprint: u64) -> bool {
+        self.deliveries.is_latest(fingerprint)
+    }
+
     /// Whether the message was taken lately.
     #[must_use]
     pub fn has_delivery(&self, fingerprint: u64) -> bool {

@@ -100,7 +100,7 @@ pub struct Publish<'p> {
     pub qos: Qos,
     /// Keep it for later subscribers.
     pub retain: bool,
-    /// The client says that it may have sent it before.
+    /// The client says that it may have sent it before, and for all that the broker knows this may be so.
     pub dup: bool,
     /// The client's number for it; there is one at QoS 1 and 2.
     pub packet_id: Option<u16>,

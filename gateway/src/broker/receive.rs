@@ -143,9 +143,12 @@ impl Broker {
         if !self.check_rights(now, index, &publish, receipt, out) {
             return Inbound::None;
         }
+        let session = &self.sessions[self.client(index).session];
+        // A lasting session knows each message of QoS 2 by its id: one that gets here was not taken before.
+        let is_new = publish.qos == Qos::ExactlyOnce && session.is_durable();
         Inbound::Publish(Publish {
             connection: Some(self.client(index).id),
-            dup: publish.dup,
+            dup: publish.dup && !is_new,
             packet_id: receipt.map(|_| publish.packet_id),
             receipt,
             ..Publish::with_content(publish.content, publish.qos, publish.retain)

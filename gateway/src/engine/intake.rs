@@ -101,10 +101,11 @@ impl Engine {
         out: &mut P,
     ) {
         let mapping = Arc::clone(&self.mapping);
-        let is_known = |engine: &Self| {
-            message
-                .delivery
-                .is_some_and(|it| engine.machine.has_delivery(it))
+        let is_known = |engine: &Self| match (message.delivery, message.owed) {
+            (None, _) => false,
+            // What is posted has a name of its own, and may come in any order.
+            (Some(it), Some(Creditor::Post(_))) => engine.machine.has_delivery(it),
+            (Some(it), Some(Creditor::Packet(_)) | None) => engine.machine.is_redelivery(it),
         };
         let reason = match mapping.find(message.topic) {
             None => self.route(now, publish, out),
