@@ -92,6 +92,8 @@ pub struct Forwarder {
     epoch_durable: bool,
     sent: Sequences,
     durable: Sequences,
+    /// Up to here rows of this store can be in Kafka: what was durable at the start, and what was sent since.
+    offered: Sequences,
     failures: u32,
     /// The lane below alerts and gaps that went last: the two big ones take turns.
     last_lane: Lane,
@@ -109,6 +111,7 @@ impl Forwarder {
             epoch_durable: epoch.is_some(),
             sent: [Sequence(0); LANES],
             durable,
+            offered: durable,
             failures: 0,
             last_lane: Lane::Telemetry,
             pace: Pace::new(drain_share),
@@ -186,6 +189,7 @@ impl Forwarder {
                 })
             }
             State::Loaded { lane, last } => {
+                self.offered[lane.index()] = last.max(self.offered[lane.index()]);
                 self.state = State::Sending {
                     lane,
                     last,
@@ -213,11 +217,15 @@ impl Forwarder {
         *durable = sequence.max(*durable);
     }
 
-    /// The session is open; `watermark` is this gateway's record in Kafka, `next` the sequence that
-    /// the store would give out next.
-    pub fn handle_connected(&mut self, watermark: Option<Watermark>, next: Sequence) -> Found {
+    /// The session is open; `watermark` is this gateway's record in Kafka. A record that is ahead of all that this store can
+    /// have sent was written from a later state of it: the store was restored from a copy, or its disk has lost the end.
+    pub fn handle_connected(&mut self, watermark: Option<Watermark>) -> Found {
         self.state = State::Ready;
-        let ahead = |mark: &Watermark| mark.sequences.iter().any(|sent| *sent >= next.0);
+        let offered = self.offered;
+        let ahead = |mark: &Watermark| {
+            let mut lanes = mark.sequences.iter().zip(offered);
+            lanes.any(|(sent, offered)| *sent > offered.0)
+        };
         let found = match (self.epoch, watermark) {
             (None, None) => Found::NewEpoch(1),
             (Some(_), None) => Found::Same,
@@ -359,10 +367,7 @@ mod tests {
     #[test]
     fn a_fresh_store_takes_the_first_epoch_and_waits_until_it_is_durable() {
         let mut forwarder = connected(None, [0, 0, 0, 3]);
-        assert_eq!(
-            forwarder.handle_connected(None, Sequence(4)),
-            Found::NewEpoch(1)
-        );
+        assert_eq!(forwarder.handle_connected(None), Found::NewEpoch(1));
         assert_eq!(forwarder.poll(NOW), None);
         forwarder.handle_epoch_durable();
         let watermark = check_transfer(&mut forwarder, Lane::Telemetry, 0, 3);
@@ -383,10 +388,7 @@ mod tests {
             epoch: 2,
             sequences: [7, 0, 5, 6],
         };
-        assert_eq!(
-            forwarder.handle_connected(Some(record), Sequence(10)),
-            Found::Same
-        );
+        assert_eq!(forwarder.handle_connected(Some(record)), Found::Same);
         check_transfer(&mut forwarder, Lane::Aggregate, 5, 8);
         check_transfer(&mut forwarder, Lane::Telemetry, 6, 9);
         assert_eq!(forwarder.poll(NOW), None);
@@ -398,27 +400,54 @@ mod tests {
             epoch: 5,
             sequences: [0, 0, 0, 40],
         });
-        let found =
-            |epoch, next| connected(epoch, [0; LANES]).handle_connected(record, Sequence(next));
-        assert_eq!(found(None, 1), Found::NewEpoch(6));
+        let found = |epoch, durable| connected(epoch, [0, 0, 0, durable]).handle_connected(record);
+        assert_eq!(found(None, 0), Found::NewEpoch(6));
         assert_eq!(
-            found(Some(5), 40),
+            found(Some(5), 39),
             Found::NewEpoch(6),
             "restored from an old copy"
         );
-        assert_eq!(found(Some(5), 41), Found::Same);
+        assert_eq!(found(Some(5), 40), Found::Same);
         assert_eq!(found(Some(4), 99), Found::NewEpoch(6));
         assert_eq!(
-            found(Some(6), 1),
+            found(Some(6), 0),
             Found::Same,
             "announced, but nothing sent in it yet"
         );
     }
 
+    /// Its new rows once took the numbers of those that it had lost, were thought to be in Kafka, and never sent.
+    #[test]
+    fn a_store_that_is_older_than_kafka_is_known_though_it_has_caught_up_since() {
+        let record = Some(Watermark {
+            epoch: 5,
+            sequences: [0, 0, 0, 40],
+        });
+        let mut forwarder = connected(Some(5), [0, 0, 0, 30]);
+        forwarder.handle_durable(Lane::Telemetry, Sequence(50));
+        assert_eq!(forwarder.handle_connected(record), Found::NewEpoch(6));
+    }
+
+    #[test]
+    fn what_was_sent_with_an_unknown_outcome_is_this_stores() {
+        let mut forwarder = connected(Some(5), [0; LANES]);
+        forwarder.handle_connected(None);
+        forwarder.handle_durable(Lane::Telemetry, Sequence(7));
+        assert!(matches!(forwarder.poll(NOW), Some(Step::Load { .. })));
+        forwarder.handle_loaded(Some(Sequence(7)));
+        assert!(matches!(forwarder.poll(NOW), Some(Step::Send { .. })));
+        forwarder.handle_failed(NOW, Failure::Retry, 0);
+        let record = Some(Watermark {
+            epoch: 5,
+            sequences: [0, 0, 0, 7],
+        });
+        assert_eq!(forwarder.handle_connected(record), Found::Same);
+    }
+
     #[test]
     fn alerts_overtake_and_the_big_lanes_take_turns() {
         let mut forwarder = connected(Some(1), [0, 0, 20, 21]);
-        forwarder.handle_connected(None, Sequence(30));
+        forwarder.handle_connected(None);
         check_transfer(&mut forwarder, Lane::Aggregate, 0, 10);
         forwarder.handle_durable(Lane::Alert, Sequence(22));
         check_transfer(&mut forwarder, Lane::Alert, 0, 22);
@@ -488,7 +517,7 @@ mod tests {
     #[test]
     fn rows_that_were_dropped_are_passed_over() {
         let mut forwarder = connected(Some(1), [0, 0, 0, 5]);
-        forwarder.handle_connected(None, Sequence(6));
+        forwarder.handle_connected(None);
         assert!(matches!(forwarder.poll(NOW), Some(Step::Load { .. })));
         forwarder.handle_loaded(None);
         assert_eq!(forwarder.poll(NOW), None);

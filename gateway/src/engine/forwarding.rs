@@ -57,10 +57,7 @@ impl Engine {
     }
 
     pub(super) fn handle_connected(&mut self, now: Now, watermark: Option<Watermark>) {
-        if let Found::NewEpoch(epoch) = self
-            .forwarder
-            .handle_connected(watermark, self.machine.next_sequence())
-        {
+        if let Found::NewEpoch(epoch) = self.forwarder.handle_connected(watermark) {
             self.commits.gathering(now.instant).epoch = Some(epoch);
         }
         self.trim(now);
