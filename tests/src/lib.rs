@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod harness;
 pub mod lives;
+pub mod sim;
 pub mod tidy;
