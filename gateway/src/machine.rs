@@ -242,16 +242,10 @@ impl Machine {
         self.pipeline.watched()
     }
 
-    /// Whether the message is the latest that was taken under its packet id.
+    /// The messages that were taken lately.
     #[must_use]
-    pub fn is_redelivery(&self, fingerprint: u64) -> bool {
-        self.deliveries.is_latest(fingerprint)
-    }
-
-    /// Whether the message was taken lately.
-    #[must_use]
-    pub fn has_delivery(&self, fingerprint: u64) -> bool {
-        self.deliveries.contains(fingerprint)
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
     }
 
     /// When [`Entry::Tick`] is due.

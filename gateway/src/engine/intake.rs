@@ -104,8 +104,10 @@ impl Engine {
         let is_known = |engine: &Self| match (message.delivery, message.owed) {
             (None, _) => false,
             // What is posted has a name of its own, and may come in any order.
-            (Some(it), Some(Creditor::Post(_))) => engine.machine.has_delivery(it),
-            (Some(it), Some(Creditor::Packet(_)) | None) => engine.machine.is_redelivery(it),
+            (Some(it), Some(Creditor::Post(_))) => engine.machine.deliveries().contains(it),
+            (Some(it), Some(Creditor::Packet(_)) | None) => {
+                engine.machine.deliveries().is_latest(it)
+            }
         };
         let reason = match mapping.find(message.topic) {
             None => self.route(now, publish, out),
