@@ -173,8 +173,13 @@ impl Broker {
     ) {
         let bytes = packet::ack(kind, self.client(index).version, packet_id, reason);
         let parts = &[bytes.as_slice()];
-        // Both let the other side use the packet id for another message.
-        if matches!(kind, packet::kind::PUBREL | packet::kind::PUBCOMP) {
+        // These let the other side use the packet id for another message.
+        let frees_id = match kind {
+            packet::kind::PUBREL | packet::kind::PUBCOMP => true,
+            packet::kind::PUBREC => reason.is_failure(), // [MQTT-4.3.3-9]
+            _ => false,
+        };
+        if frees_id {
             self.send_state(index, parts, out);
         } else {
             self.send(index, parts, out);

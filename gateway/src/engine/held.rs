@@ -5,9 +5,9 @@
 //! one and lost. A client that has SUBACK does not subscribe again. So these go out with the commit that knows of them.
 //!
 //! What comes behind them goes past them: the order of messages is one for each topic and QoS `[MQTT-4.6.0-5]`, and so no
-//! alert waits for the disk because its subscriber has messages of QoS 2. Three kinds are passed by nothing: CONNACK is
-//! the first packet `[MQTT-3.2.0-1]`, clients expect SUBACK before the messages, and what is sent again keeps its order over
-//! all QoS `[MQTT-4.6.0-1]`.
+//! alert waits for the disk because its subscriber has messages of QoS 2. Four kinds are passed by nothing: CONNACK is
+//! the first packet `[MQTT-3.2.0-1]`, clients expect SUBACK before the messages, what is sent again keeps its order over
+//! all QoS `[MQTT-4.6.0-1]`, and PUBREC has one too `[MQTT-4.6.0-3]`: one that refuses frees its packet id, and so waits.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,6 +16,7 @@ use crate::broker::ConnectionId;
 /// Kinds of packets, and the bits of PUBLISH that count here.
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const PUBREC: u8 = 5;
 const SUBACK: u8 = 9;
 const DISCONNECT: u8 = 14;
 const DUP: u8 = 0x08;
@@ -113,7 +114,7 @@ impl Packet {
     fn bars(&self) -> bool {
         let is_again = self.bytes.first().is_some_and(|first| first & DUP != 0);
         let kind = self.kind();
-        self.waits && (kind == CONNACK || kind == SUBACK || (kind == PUBLISH && is_again))
+        self.waits && (matches!(kind, CONNACK | PUBREC | SUBACK) || (kind == PUBLISH && is_again))
     }
 }
 
@@ -133,6 +134,7 @@ mod tests {
     const AGAIN: &[u8] = b"\x3c\x05\x00\x01t\x00\x01";
     const QOS_1: &[u8] = b"\x32\x05\x00\x01t\x00\x02";
     const RELEASE: &[u8] = b"\x62\x02\x00\x01";
+    const REFUSED: &[u8] = b"\x50\x03\x00\x01\x99";
     const HELLO: &[u8] = b"\x20\x02\x00\x00";
     const GRANTED: &[u8] = b"\x90\x03\x00\x01\x01";
     const GOODBYE: &[u8] = b"\xe0\x01\x8b";
@@ -170,8 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_past_a_greeting_a_grant_and_what_is_sent_again() {
-        for bar in [HELLO, GRANTED, AGAIN] {
+    fn nothing_goes_past_a_greeting_a_grant_a_refusal_and_what_is_sent_again() {
+        for bar in [HELLO, GRANTED, REFUSED, AGAIN] {
             let mut held = Held::default();
             held.keep(ONE, &[bar]);
             held.cover();
