@@ -461,7 +461,7 @@ mod tests {
     fn a_backlog_pauses_between_its_transfers_and_alerts_do_not_wait() {
         let mut forwarder = Forwarder::new(NOW, Some(1), [0, 0, 0, 20].map(Sequence), 50);
         assert_eq!(forwarder.poll(NOW), Some(Step::Connect));
-        forwarder.handle_connected(None, Sequence(30));
+        forwarder.handle_connected(None);
         assert!(matches!(forwarder.poll(NOW), Some(Step::Load { .. })));
         forwarder.handle_loaded(Some(Sequence(10)));
         assert!(matches!(forwarder.poll(NOW), Some(Step::Send { .. })));

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Names a connection: a place among `connections_max`, and which of its occupants is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId {
     /// The place, below `connections_max`.
     pub index: u16,

@@ -9,7 +9,7 @@
 //! the first packet `[MQTT-3.2.0-1]`, clients expect SUBACK before the messages, what is sent again keeps its order over
 //! all QoS `[MQTT-4.6.0-1]`, and PUBREC has one too `[MQTT-4.6.0-3]`: one that refuses frees its packet id, and so waits.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::broker::ConnectionId;
 
@@ -25,7 +25,8 @@ const DUP: u8 = 0x08;
 /// bounds them.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    lines: HashMap<ConnectionId, Line>,
+    /// In an order of their own, so that equal runs are equal.
+    lines: BTreeMap<ConnectionId, Line>,
 }
 
 #[derive(Debug, Default)]

@@ -50,8 +50,8 @@ impl World {
                 self.marks.hit("disk-unreadable");
                 self.end(Some("unreadable"));
             }
-            Job::Load(lane, after) => {
-                let rows = self.disk.load(lane, after);
+            Job::Load(lane, after, bytes_max) => {
+                let rows = self.disk.load(lane, after, bytes_max);
                 self.tell(Event::Loaded(rows))?;
             }
             Job::Commit(commit) if core::mem::take(&mut self.weather.disk_fails) => {

@@ -37,8 +37,8 @@ pub enum Did {
 pub enum Job {
     /// Make it durable.
     Commit(Box<Commit>),
-    /// Read rows.
-    Load(Lane, Sequence),
+    /// Read rows of a lane behind a sequence, at most so many bytes of them.
+    Load(Lane, Sequence, usize),
 }
 
 /// What the engine did since it was last looked at.
@@ -52,7 +52,11 @@ impl Perform for Tape {
             Action::Close { connection } => Did::Close(connection),
             Action::Authenticate { connection, .. } => Did::Authenticate(connection),
             Action::Commit(commit) => Did::Store(Job::Commit(commit)),
-            Action::Load { lane, after } => Did::Store(Job::Load(lane, after)),
+            Action::Load {
+                lane,
+                after,
+                bytes_max,
+            } => Did::Store(Job::Load(lane, after, bytes_max)),
             Action::Connect => Did::Connect,
             Action::Send { rows, watermark } => Did::Send(rows, watermark),
             // Nobody posts, and the outputs show what is published.

@@ -295,6 +295,7 @@ fn settings(limits: &Limits, seed: u64, chance: &mut Chance) -> Settings {
         checkpoint_bytes: chance.pick(&[4_000, 1 << 20]),
         publish_averages: chance.one_in(2),
         forward: true,
+        drain_share: chance.pick(&[10, 50, 100]) as u8,
         mutation_step: MutationRoom {
             count: limits.mutations_per_step_max(),
             bytes: limits.mutation_bytes_per_step_max(),

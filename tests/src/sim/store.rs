@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 use std::collections::BTreeMap;
 
 use gateway::commit::{Commit, Mutation};
-use gateway::limits::{TRANSFER_BYTES_MAX, TRANSFER_ROWS_MAX};
+use gateway::limits::TRANSFER_ROWS_MAX;
 use gateway::outbox::{LANES, Lane, OutboxRow, Sequence};
 use gateway::replay::{Extent, Kept};
 
@@ -73,13 +73,13 @@ impl Disk {
 
     /// The rows that one transfer takes: at least one where there is one.
     #[must_use]
-    pub fn load(&self, lane: Lane, after: Sequence) -> Vec<OutboxRow> {
+    pub fn load(&self, lane: Lane, after: Sequence, bytes_max: usize) -> Vec<OutboxRow> {
         let behind = (lane.index(), after.0 + 1)..(lane.index() + 1, 0);
         let mut bytes = 0;
         let mut rows: Vec<OutboxRow> = Vec::new();
         for row in self.outbox.range(behind).map(|(_, row)| row) {
             bytes += row.key.len() + row.bytes.len();
-            if rows.len() == TRANSFER_ROWS_MAX || (bytes > TRANSFER_BYTES_MAX && !rows.is_empty()) {
+            if rows.len() == TRANSFER_ROWS_MAX || (bytes > bytes_max && !rows.is_empty()) {
                 break;
             }
             rows.push(row.clone());
