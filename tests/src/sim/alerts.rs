@@ -22,7 +22,7 @@ pub(super) fn check_thresholds(
     let expected = crossings(rows, threshold);
     let told = alerts.iter().filter(|alert| alert.rule == RULE);
     let told: Vec<(AlertState, f64)> = told
-        .map(|alert| (alert.state, alert.value.unwrap_or(f64::NAN)))
+        .map(|alert| (alert.state(), alert.value.unwrap_or(f64::NAN)))
         .collect();
     for (state, _) in &told {
         marks.hit(match state {
@@ -47,6 +47,7 @@ fn crossings(rows: &[Row], threshold: &Threshold) -> Vec<(AlertState, f64)> {
         let beyond = match threshold.side {
             Side::Above => value - threshold.limit,
             Side::Below => threshold.limit - value,
+            Side::Beyond => value.abs() - threshold.limit,
         };
         if !is_raised && beyond > 0.0 {
             is_raised = true;
@@ -66,7 +67,7 @@ pub(super) fn check_silence(
     marks: &mut Marks,
 ) -> Result<(), String> {
     let told = alerts.iter().filter(|alert| alert.rule != RULE);
-    let states: Vec<AlertState> = told.map(|alert| alert.state).collect();
+    let states: Vec<AlertState> = told.map(|alert| alert.state()).collect();
     marks.add("alert-silence", states.len() as u64);
     let alternates = states
         .iter()

@@ -212,7 +212,7 @@ impl Oracle {
         }
         let alerts = consumer.alerts.values().flatten();
         let missed: Vec<_> = alerts
-            .map(|alert| (alert.id, alert.state == AlertState::Raised))
+            .map(|alert| (alert.id, alert.state() == AlertState::Raised))
             .filter(|alert| !self.heard.contains(alert))
             .collect();
         if missed.is_empty() {

@@ -253,11 +253,11 @@ fn sizes(plan: &Plan) -> Sizes {
     Sizes {
         sensors: 32,
         gates: if plan.has_cleaning() { 32 } else { 0 },
-        miners: 0,
-        thinners: 0,
-        sketched: 0,
+        slots_per_sensor: plan.slots_min().max(1),
+        gauges_per_sensor: plan.gauges_min(),
         panes_per_sensor: usize::try_from(plan.panes_min().max(1)).unwrap_or(usize::MAX),
         rows: 256,
+        ..Sizes::default()
     }
 }
 
