@@ -8,33 +8,12 @@ use std::hash::DefaultHasher;
 
 use gateway::commit::SealedRow;
 use gateway::journal::Entry;
-use gateway::machine::{Effects, Machine};
-use pipeline::Instant;
+use gateway::machine::{Effects, Machine, Sizes};
+use pipeline::config::{Cleaning, Depth, Detect, Range, SensorConfig, SilenceRule, Sliding, Threshold};
+use pipeline::{Instant, Plan};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
-use tests::harness::config;
-use wire::{Alert, SensorName, Summary, Timestamp};
-
-const CONFIG: &str = r#"
-[gateway]
-id = "edge-1"
-[broker]
-allow_anonymous = true
-[store]
-dir = "unused"
-[defaults]
-average = "10s"
-rolling = { window = "60s", every = "10s" }
-ewma = "30s"
-silence = "20s"
-[[sensor]]
-device = "*"
-range = [-50.0, 150.0]
-[[sensor.alerts]]
-name = "hot"
-above = 80.0
-hysteresis = 5.0
-"#;
+use wire::{Alert, SensorName, Severity, Summary, Timestamp};
 
 const SENSORS: u64 = 50;
 const READINGS: u64 = 200_000;
@@ -60,9 +39,20 @@ impl Effects for Digest {
 }
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
-    let config = config(CONFIG);
-    let plan = config.plan().map_err(|faults| format!("{faults:?}"))?;
-    let mut machine = Machine::new(&plan, &config.sizes())?;
+    let plan = plan()?;
+    let sizes = Sizes {
+        sensors: SENSORS as usize,
+        gates: SENSORS as usize,
+        miners: 0,
+        thinners: 0,
+        sketched: SENSORS as usize,
+        panes_per_sensor: usize::try_from(plan.panes_min())?,
+        slots_per_sensor: plan.slots_min(),
+        gauges_per_sensor: plan.gauges_min(),
+        scouts: [SENSORS as usize, 0, 0, 0],
+        rows: plan.batch.readings_max as usize,
+    };
+    let mut machine = Machine::new(&plan, &sizes)?;
     let mut random = Pcg64::new(7, 0);
     // Keys are fixed in this hasher, so it gives the same number in every run.
     let mut out = Digest(DefaultHasher::new());
@@ -92,6 +82,45 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
         machine.sealed()
     );
     Ok(())
+}
+
+/// Cleaning, every window, a threshold, silence and a detector.
+fn plan() -> Result<Plan, Box<dyn core::error::Error>> {
+    let threshold = Threshold {
+        rule: "hot".try_into()?,
+        limit: 80.0,
+        hysteresis: 5.0,
+        ..Threshold::default()
+    };
+    let mut defaults = SensorConfig {
+        range: Some(Range {
+            min: -50.0,
+            max: 150.0,
+        }),
+        cleaning: Some(Cleaning::default()),
+        tumbling_ms: Some(10_000),
+        sliding: Some(Sliding {
+            window_ms: 60_000,
+            hop_ms: 10_000,
+        }),
+        ewma_tau_ms: Some(30_000),
+        detect: Some(Detect {
+            depth: Depth::Lite,
+            ..Detect::default()
+        }),
+        silence: Some(SilenceRule {
+            after_ms: 20_000,
+            severity: Severity::Warning,
+        }),
+        ..SensorConfig::default()
+    };
+    defaults.thresholds.push(threshold).map_err(|_| "no room")?;
+    defaults.quantiles.push(0.95).map_err(|_| "no room")?;
+    Ok(Plan {
+        gateway: "edge-1".try_into()?,
+        defaults,
+        ..Plan::default()
+    })
 }
 
 /// A walk with noise; now and then nothing that is a number, out of range, late, or without a time.

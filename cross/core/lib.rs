@@ -1,0 +1,34 @@
+//! The gateway's core, compiled from its own files without the shell: its tests run on any processor, and nothing in C is built for
+//! them. `wire` is a link to the golden files, which the tests look for beside the manifest.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "the core is shown here without the crate that uses all of it"
+)]
+
+#[path = "../../gateway/src"]
+mod core_of_gateway {
+    pub mod broker;
+    pub mod clock;
+    pub mod commit;
+    pub mod comparison;
+    pub mod deliveries;
+    pub mod engine;
+    pub mod fleet;
+    pub mod form;
+    pub mod forward;
+    pub mod journal;
+    pub mod limits;
+    pub mod machine;
+    pub mod mapping;
+    pub mod messages;
+    pub mod nodes;
+    pub mod outbox;
+    pub mod payload;
+    pub mod refusals;
+    pub mod rehearsal;
+    pub mod replay;
+}
+pub use core_of_gateway::*;
