@@ -155,7 +155,10 @@ fn a_post_is_answered_once_it_is_durable() {
         "only what is refused has its answer at once"
     );
     gateway.post(2, &device, ("sensors/pump", b"[]"), None, sink);
-    assert_eq!(sink.faults, ["no record of the pack has a value"]);
+    assert_eq!(
+        sink.faults,
+        ["no record of the pack has a value: base fields alone measure nothing"]
+    );
     gateway.wait(100, sink);
     let answers = [
         (1, ReasonCode::NotAuthorized),

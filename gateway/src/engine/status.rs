@@ -1,6 +1,5 @@
 //! What the engine counts, and what it says of itself on `tidegate/<gateway>/status`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -8,7 +7,7 @@ use serde::{Serialize, Serializer};
 use pipeline::{Now, Watched};
 
 use crate::broker::Counter;
-use crate::refusals::Refusals;
+use crate::refusals::{Refusals, Refused};
 
 use super::{Engine, Perform, Waiting};
 use crate::outbox::LANES;
@@ -81,10 +80,14 @@ pub struct Status {
     pub epoch: Option<u64>,
     /// Whom and what the gateway refused, by reason.
     #[serde(serialize_with = "serialize_happened")]
-    pub refused: BTreeMap<&'static str, u64>,
+    pub refused: RefusedByReason,
     /// What is wrong with a file that could not be reloaded: the old one holds until it is mended.
     pub reload_fault: Option<String>,
 }
+
+/// A name and a count for each reason there is: no allocation, for the status goes out among readings.
+type RefusedByReason =
+    heapless::Vec<(&'static str, u64), { Counter::REFUSALS.len() + Refused::ALL.len() }>;
 
 impl Engine {
     pub(super) fn publish_status<P: Perform>(&mut self, now: Now, out: &mut P) {
@@ -134,7 +137,7 @@ impl Engine {
     }
 
     /// By the doors, by HTTP and by the broker.
-    fn refused(&self) -> BTreeMap<&'static str, u64> {
+    fn refused(&self) -> RefusedByReason {
         let broker = self.broker.counters();
         let of_broker = Counter::REFUSALS.iter();
         of_broker
@@ -146,8 +149,8 @@ impl Engine {
 
 /// Reasons that never happened are left out.
 fn serialize_happened<S: Serializer>(
-    refused: &BTreeMap<&'static str, u64>,
+    refused: &RefusedByReason,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(refused.iter().filter(|(_, count)| **count > 0))
+    serializer.collect_map(refused.iter().copied().filter(|&(_, count)| count > 0))
 }
