@@ -76,8 +76,9 @@ def waiting(site: Site):
     site.send(FIRST)
     site.send(WAITING)
     site.table.equal("SIGTERM ends it with", site.gateway.stop(), 0)
-    listed = {line.split()[0]: line.split()[1:3] for line in site.queue("ls").stdout.splitlines()[1:]}
-    site.table.equal("ls: so many readings wait", listed["telemetry"][1], str(FIRST + WAITING))
+    head, *lanes = [line.split() for line in site.queue("ls").stdout.splitlines()]
+    listed = {lane[0]: dict(zip(head, lane)) for lane in lanes}
+    site.table.equal("ls: so many readings wait", listed["telemetry"]["readings"], str(FIRST + WAITING))
     site.table.equal("verify: all is sound", site.queue("verify").returncode, 0)
     found = Counter(key_of(it["device"], it["signal"], it["time"], it["raw"]) for it in site.exported("telemetry"))
     site.table.equal("export: every reading as it was sent", found == Counter(key_of(*it) for it in site.sent), True)
