@@ -1,10 +1,11 @@
 //! Runs many seeds of the simulation, on all processors.
 //!
 //! ```text
-//! sim [--seed FIRST] [--seeds N] [--jobs N] [--marks] [--digests] [--tell]
+//! sim [--seed FIRST] [--seeds N] [--jobs N] [--marks] [--digests] [--tell] [--hasty] [--mutant NUMBER]
 //! ```
 //!
 //! A seed that fails is told with the command that runs it again. `--marks` fails as well if something was never reached.
+//! `--hasty` ends at the first failure; `--mutant` chooses a bug where some were planted.
 
 #[path = "../../src/sim/mod.rs"]
 mod sim;
