@@ -1,8 +1,9 @@
 //! A pipeline with three sensors, and what must hold of all that comes out of it.
 
+use pipeline::detect::{Detector, FULL_BLOCKS, Lite, STANDARD_BLOCKS};
 use pipeline::{
-    BatchKind, Gate, Instant, Link, Memory, Miner, Now, OpenRow, Output, Pane, PaneSketch, Parts,
-    Pipeline, Plan, Reading, Sensor, Thinner,
+    BatchKind, Crew, Gate, Gauge, Instant, Link, Memory, Miner, Now, OpenRow, Output, Pane,
+    PaneSketch, Parts, Pipeline, Plan, Reading, Scout, Sensor, Slot, Thinner,
 };
 use wire::{BatchReader, SensorId, Summary, SummaryReader, Timestamp};
 
@@ -17,6 +18,12 @@ impl Memory for Boxed {
     type Thinners = Box<[Thinner]>;
     type Miners = Box<[Miner]>;
     type Links = Box<[Link]>;
+    type Slots = Box<[Slot]>;
+    type Gauges = Box<[Gauge]>;
+    type Lites = Box<[Scout<Lite>]>;
+    type Standards = Box<[Scout<Detector<STANDARD_BLOCKS>>]>;
+    type Fulls = Box<[Scout<Detector<FULL_BLOCKS>>]>;
+    type Crews = Box<[Scout<Crew>]>;
     type Rows = Box<[OpenRow]>;
     type Summaries = Box<[Summary]>;
     type Bytes = Box<[u8]>;
@@ -26,6 +33,8 @@ impl Memory for Boxed {
 pub const SENSORS: usize = 3;
 /// Panes of each.
 pub const PANES: usize = 16;
+/// Alarms of each, and gauges.
+const SLOTS: usize = 8;
 /// When the gateway's time begins: 2026.
 const WALL: i64 = 1_767_225_600_000;
 
@@ -37,6 +46,12 @@ fn memory() -> Parts<Boxed> {
         gates: vec![Gate::default(); SENSORS].into(),
         thinners: vec![Thinner::default(); SENSORS].into(),
         miners: vec![Miner::default(); SENSORS].into(),
+        slots: vec![Slot::default(); SENSORS * SLOTS].into(),
+        gauges: vec![Gauge::default(); SENSORS * SLOTS].into(),
+        lites: (0..SENSORS).map(|_| Scout::default()).collect(),
+        standards: (0..SENSORS).map(|_| Scout::default()).collect(),
+        fulls: (0..SENSORS).map(|_| Scout::default()).collect(),
+        crews: (0..SENSORS).map(|_| Scout::default()).collect(),
         links: vec![Link::default(); SENSORS].into(),
         rows: vec![OpenRow::default(); 128].into(),
         summaries: vec![Summary::default(); 32].into(),
@@ -120,7 +135,9 @@ impl Line {
         let counters = self.pipeline.counters();
         let sensors = (0..self.pipeline.sensors()).map(SensorId);
         let sensors = sensors.filter_map(|sensor| self.pipeline.status(sensor));
-        let taken: u64 = sensors.map(|sensor| u64::from(sensor.counts.readings)).sum();
+        let taken: u64 = sensors
+            .map(|sensor| u64::from(sensor.counts.readings))
+            .sum();
         assert_eq!(
             self.rows + counters.thinned,
             taken + counters.filled,

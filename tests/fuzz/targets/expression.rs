@@ -5,11 +5,22 @@ use libfuzzer_sys::fuzz_target;
 use pipeline::expression::{Expression, ExpressionError};
 use pipeline::limits::{EXPRESSION_BYTES_MAX, INPUTS_MAX};
 
-const NUMBERS: [f64; 7] = [0.0, -0.0, 1.5, -1e300, f64::INFINITY, f64::NAN, f64::MIN_POSITIVE];
+const NUMBERS: [f64; 7] = [
+    0.0,
+    -0.0,
+    1.5,
+    -1e300,
+    f64::INFINITY,
+    f64::NAN,
+    f64::MIN_POSITIVE,
+];
 
 fn check_place(error: ExpressionError, text: &str) {
     let columns = text.chars().count().min(EXPRESSION_BYTES_MAX) + 1;
-    assert!((1..=columns).contains(&error.column), "{error:?} in {text:?}");
+    assert!(
+        (1..=columns).contains(&error.column),
+        "{error:?} in {text:?}"
+    );
     assert!(!error.what.is_empty() && !error.hint.is_empty());
 }
 

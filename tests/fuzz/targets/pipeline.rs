@@ -25,7 +25,10 @@ fn plan() -> Plan {
     let condition = Expression::condition("value == 42").expect("a condition");
     plan.conditions.push(condition).expect("the first");
     let (formula, inputs) = Expression::formula("a / b").expect("a formula");
-    let (device, signal) = ("*".try_into().expect("short"), "c".try_into().expect("short"));
+    let (device, signal) = (
+        "*".try_into().expect("short"),
+        "c".try_into().expect("short"),
+    );
     let derived = Derived {
         device,
         signal,
@@ -89,7 +92,9 @@ fuzz_target!(|data: &[u8]| {
         }
         for nth in 0..repeats {
             for item in &readings.items {
-                let time = item.time.map(|time| time.0.saturating_add((nth * wait_ms) as i64));
+                let time = item
+                    .time
+                    .map(|time| time.0.saturating_add((nth * wait_ms) as i64));
                 line.read(wait_ms, (sent % 2) as u16, time, item.value + nth as f64);
                 sent += 1;
             }
