@@ -4,18 +4,6 @@ use wire::Severity;
 use super::*;
 use crate::journal::{ChunkWriter, wall_at};
 
-const SIZES: Sizes = Sizes {
-    sensors: 4,
-    gates: 0,
-    thinners: 0,
-    miners: 0,
-    sketched: 0,
-    panes_per_sensor: 8,
-    slots_per_sensor: 2,
-    gauges_per_sensor: 0,
-    scouts: [0; 4],
-    rows: 64,
-};
 /// Readings of the journal; their values are 0, 1, 2, … 99, one a second.
 const READINGS: u64 = 100;
 /// What arrives at this engine time was sent at the Unix epoch plus this, ms: any time after 2001.
@@ -84,7 +72,7 @@ fn reading_again(nth: u64) -> Entry<'static> {
 }
 
 fn compare(now: &Plan, then: &Plan) -> Findings {
-    let plans = [(now, &SIZES), (then, &SIZES)];
+    let plans = [(now, &Sizes::SMALL), (then, &Sizes::SMALL)];
     let mut comparison = Comparison::new(None, plans).expect("fits");
     comparison.apply(&chunk()).expect("a chunk");
     comparison.finish()
@@ -146,7 +134,8 @@ fn other_windows_are_told_by_one_side_each() {
 #[test]
 fn a_journal_with_a_hole_is_refused() {
     let plan = plan();
-    let mut comparison = Comparison::new(None, [(&plan, &SIZES), (&plan, &SIZES)]).expect("fits");
+    let mut comparison =
+        Comparison::new(None, [(&plan, &Sizes::SMALL), (&plan, &Sizes::SMALL)]).expect("fits");
     let mut bytes = Vec::with_capacity(1024);
     let mut writer = ChunkWriter::begin(&mut bytes, Position(7), Instant(0));
     let entry = Entry::Tick;

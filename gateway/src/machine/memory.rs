@@ -36,6 +36,21 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// For the tests that take a small journal through a machine.
+    #[cfg(test)]
+    pub(crate) const SMALL: Self = Self {
+        sensors: 4,
+        gates: 0,
+        thinners: 0,
+        miners: 0,
+        sketched: 0,
+        panes_per_sensor: 8,
+        slots_per_sensor: 2,
+        gauges_per_sensor: 0,
+        scouts: [0; 4],
+        rows: 64,
+    };
+
     /// These sizes, or what a pipeline's saved state needs where that is more.
     pub(super) fn covering(&self, pipeline: &[u8]) -> Result<Self, StateError> {
         let needs = Needs::of(pipeline).map_err(StateError::Pipeline)?;

@@ -5,18 +5,6 @@ use wire::Severity;
 use super::*;
 use crate::journal::{ChunkWriter, wall_at};
 
-const SIZES: Sizes = Sizes {
-    sensors: 4,
-    gates: 0,
-    thinners: 0,
-    miners: 0,
-    sketched: 0,
-    panes_per_sensor: 8,
-    slots_per_sensor: 2,
-    gauges_per_sensor: 0,
-    scouts: [0; 4],
-    rows: 64,
-};
 /// Readings of the journal; their values are 0, 1, 2, … 99, one a second.
 const READINGS: u16 = 100;
 
@@ -75,11 +63,11 @@ fn chunk(first: u64, begin: u16, end: u16) -> Vec<u8> {
 }
 
 fn rehearse(now: &Plan, then: &Plan, chunks: &[Vec<u8>]) -> Rehearsal {
-    let machine = Machine::new(&empty_plan(), &SIZES).expect("fits");
+    let machine = Machine::new(&empty_plan(), &Sizes::SMALL).expect("fits");
     let mut state = Vec::new();
     machine.save(&mut |part| state.extend_from_slice(part));
     let plans = [Box::new(now.clone()), Box::new(then.clone())];
-    let mut rehearsal = Rehearsal::new(Some(&(0, state)), &SIZES, &plans).expect("a state");
+    let mut rehearsal = Rehearsal::new(Some(&(0, state)), &Sizes::SMALL, &plans).expect("a state");
     for chunk in chunks {
         if rehearsal.apply(chunk).expect("a chunk").is_break() {
             break;
@@ -115,7 +103,7 @@ fn the_same_plan_comes_to_the_same() {
 #[test]
 fn a_journal_without_a_checkpoint_is_gone_through_from_its_begin() {
     let plans = [plan(89.0, None), plan(79.0, None)];
-    let mut rehearsal = Rehearsal::new(None, &SIZES, &plans).expect("fits");
+    let mut rehearsal = Rehearsal::new(None, &Sizes::SMALL, &plans).expect("fits");
     assert_eq!(
         rehearsal.apply(&chunk(0, 0, READINGS)),
         Ok(ControlFlow::Continue(()))
