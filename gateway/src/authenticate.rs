@@ -4,16 +4,13 @@
 //! live sessions as soon as it changes: a session goes on as long as its user is there with the secret that it proved.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use crate::broker::auth::{Credentials, CredentialsError};
+use crate::broker::auth::Credentials;
 use crate::broker::{ConnectionId, Refusal, Rights};
-use crate::limits::{
-    AUTHENTICATIONS_MAX, AUTHENTICATIONS_PER_ORIGIN_MAX, CREDENTIALS_FILE_BYTES_MAX,
-};
+use crate::limits::{AUTHENTICATIONS_MAX, AUTHENTICATIONS_PER_ORIGIN_MAX};
 use crate::refusals::{Refusals, Refused};
 use crate::secrets;
 use crate::throttle::{Throttle, Turn};
@@ -48,46 +45,6 @@ pub enum Proof {
     Own,
     /// It knew what stands behind this secret.
     Secret(Arc<str>),
-}
-
-/// Why a credentials file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialsFileError {
-    /// It cannot be read.
-    #[error("cannot read {}: {source} (`broker.credentials`)", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Something is wrong in it.
-    #[error("{}: {source}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: CredentialsError,
-    },
-}
-
-/// Reads a credentials file.
-///
-/// # Errors
-/// It cannot be read, or something is wrong in it.
-pub fn read_credentials(path: &Path) -> Result<Credentials, CredentialsFileError> {
-    let fail = |source| CredentialsFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    if std::fs::metadata(path).map_err(fail)?.len() > CREDENTIALS_FILE_BYTES_MAX {
-        return Err(fail(std::io::Error::other("too large")));
-    }
-    let text = std::fs::read_to_string(path).map_err(fail)?;
-    Credentials::parse(&text).map_err(|source| CredentialsFileError::Content {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// Checks clients against one credentials file.
@@ -222,7 +179,7 @@ impl Authenticator {
             .as_deref()
             .and_then(|name| self.credentials.find(name));
         let verdict = match found {
-            Some((secret, rights)) if answer.proved && *secret == *answer.secret => Ok(Admitted {
+            Some((secret, rights)) if answer.proved && **secret == *answer.secret => Ok(Admitted {
                 rights,
                 proof: Proof::Secret(Arc::clone(&answer.secret)),
             }),
@@ -266,7 +223,7 @@ impl Authenticator {
             Proof::Anonymous => self.credentials.anonymous(),
             Proof::Certified => found.map(|(_, rights)| rights),
             Proof::Secret(proved) => found
-                .filter(|(secret, _)| **secret == **proved)
+                .filter(|(secret, _)| *secret == proved)
                 .map(|(_, rights)| rights),
         };
         rights.ok_or_else(|| {
@@ -314,7 +271,7 @@ impl Authenticator {
         let known = !secrets::is_slow(secret) && secrets::verify(secret, &attempt.password);
         known.then(|| Admitted {
             rights,
-            proof: Proof::Secret(Arc::from(secret)),
+            proof: Proof::Secret(Arc::clone(secret)),
         })
     }
 
@@ -334,7 +291,7 @@ impl Authenticator {
                 return Some(Err(self.fail(&attempt, now_ms)));
             }
             Some(name) => match self.credentials.find(name) {
-                Some((secret, _)) if secrets::is_slow(secret) => Arc::from(secret),
+                Some((secret, _)) if secrets::is_slow(secret) => Arc::clone(secret),
                 Some(_) => return Some(Err(self.fail(&attempt, now_ms))),
                 None => Arc::from(secrets::NOBODY),
             },

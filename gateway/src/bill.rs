@@ -7,6 +7,7 @@ use core::fmt;
 use crate::broker;
 use crate::commit::COMMIT_BYTES;
 use crate::config::{Config, Listener, Protocol};
+use crate::credentials_file;
 use crate::fleet::limits as fleet;
 use crate::form::RecordForm;
 use crate::limits::{
@@ -58,6 +59,10 @@ impl Bill {
             ),
             ("HTTP: buffers and bodies", http_bytes(config)),
             ("passwords being checked", AUTHENTICATION_BYTES),
+            (
+                "credentials: users, devices, tokens",
+                credentials_bytes(config),
+            ),
             ("events", EVENTS_MAX * size_of::<crate::run::Incoming>()),
             (
                 "broker: sessions, queues, retained messages",
@@ -128,6 +133,14 @@ fn http_bytes(config: &Config) -> usize {
     match config.http.listen {
         None => 0,
         Some(_) => settings.connections_max * connection + HTTP_POSTS_MAX * settings.body_bytes_max,
+    }
+}
+
+fn credentials_bytes(config: &Config) -> usize {
+    let connections = config.broker.connections_max.into();
+    match config.broker.credentials {
+        None => 0,
+        Some(_) => credentials_file::memory_bytes(config.broker.users_max.into(), connections),
     }
 }
 

@@ -38,6 +38,7 @@ pub mod transport;
 pub mod connection;
 pub mod http;
 pub mod authenticate;
+pub mod credentials_file;
 pub mod throttle;
 pub mod secrets;
 pub mod tokens;

@@ -110,8 +110,10 @@ pub const HANDSHAKE_TIMEOUT_MS: u64 = 5_000;
 pub const RELOAD_INTERVAL_MS: u64 = 2_000;
 /// Largest file of certificates or keys, bytes: a chain has a few kB, a bundle of all public authorities 220 kB.
 pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// Largest credentials file, bytes: 65 536 users of 128 bytes.
-pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of the credentials file for each user that the config has room for: a device's line has up to 200.
+pub const CREDENTIALS_BYTES_PER_USER: usize = 256;
+/// Bytes of it for roles and comments.
+pub const CREDENTIALS_ROLES_BYTES: usize = 64 * 1024;
 /// What rustls may hold for a socket that takes no bytes.
 pub const TLS_OUTBOUND_BYTES_MAX: usize = 16 * 1024;
 /// A TLS session at its worst, bytes: its state, a record being received, what waits for the socket. An idle one was

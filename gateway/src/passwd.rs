@@ -226,7 +226,7 @@ mod tests {
         let credentials = Credentials::parse(&twice).expect("valid");
         assert_eq!(credentials.len(), 1);
         let (secret, rights) = credentials.find("pump-7").expect("there");
-        assert_eq!(secret, "hmac-sha256:22:33");
+        assert_eq!(&**secret, "hmac-sha256:22:33");
         assert!(!rights.may_publish("c", "sensors/pump-7/t"));
     }
 

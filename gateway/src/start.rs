@@ -7,13 +7,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use crate::authenticate::{Authenticator, CredentialsFileError, read_credentials};
+use crate::authenticate::Authenticator;
 use crate::broker::auth::Credentials;
 use crate::broker::{Broker, Rights};
 use crate::buffers::Budget;
 use crate::clock::Clock;
 use crate::config::{Config, Layers};
 use crate::connection::Common;
+use crate::credentials_file::{self, CredentialsFileError};
 use crate::engine::{Engine, Restored};
 use crate::http::Errand;
 use crate::limits::{
@@ -140,7 +141,7 @@ fn assemble(
     let oldest = opened.oldest_batch().map_err(RecoverError::Store)?;
     let writer = start_writer(opened, &reporter, &mut engine_parts)?;
     let refusals = Arc::new(Refusals::default());
-    let reload = Reload::new(config.broker.credentials.clone(), reporter.clone());
+    let reload = Reload::new(&config.broker, reporter.clone());
     let authenticator = start_authenticator(config, &reporter, Arc::clone(&refusals))?;
     let uplink = start_uplink(config, clock, &reporter, 0)?;
     let common = Common {
@@ -282,7 +283,7 @@ fn start_authenticator(
 ) -> Result<Authenticator, StartError> {
     let credentials = match &config.broker.credentials {
         None => Credentials::default(),
-        Some(path) => read_credentials(path)?,
+        Some(path) => credentials_file::read(path, usize::from(config.broker.users_max))?,
     };
     let open = config.broker.allow_anonymous.then(|| Rights::all(""));
     let reporter = reporter.clone();

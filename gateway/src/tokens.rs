@@ -45,6 +45,13 @@ impl Tokens {
         Self { keys }
     }
 
+    /// Most bytes that the tokens of so many devices take: a table has up to twice the places that it needs, and while it
+    /// grows it stands beside the one before.
+    #[must_use]
+    pub const fn memory_bytes(devices: usize) -> usize {
+        4 * devices * size_of::<(Hash, Arc<str>)>()
+    }
+
     /// The device of a token. The work is the same for a token that nobody has.
     #[must_use]
     pub fn find(&self, token: &[u8]) -> Option<Arc<str>> {

@@ -37,6 +37,7 @@ const SHELL: &[&str] = &[
     "config",
     "status",
     "authenticate",
+    "credentials_file",
 ];
 
 /// Parts of the shell which do not know each other.

@@ -23,10 +23,13 @@
 use core::fmt;
 use std::sync::Arc;
 
+use self::parse::Parser;
 use super::{
-    limits::{NAME_BYTES_MAX, ROLES_MAX, RULES_PER_ROLE_MAX, USERS_MAX},
+    limits::{NAME_BYTES_MAX, RULES_MAX, USERS_MAX},
     topic::{TopicFilter, levels_cover, levels_match},
 };
+
+mod parse;
 
 /// A mistake in the credentials file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,9 +64,17 @@ pub enum CredentialsProblem {
     /// A role or user defined twice.
     #[error("`{0}` is defined twice; delete one of the lines")]
     Twice(Box<str>),
-    /// More roles, rules or users than there is room for.
+    /// More roles or rules than there is room for.
     #[error("more than {0} of these in one file")]
     TooMany(usize),
+    /// More users than the config has room for.
+    #[error(
+        "more than {0} users and devices; raise `broker.users_max`, or take out those that are gone"
+    )]
+    TooManyUsers(usize),
+    /// A user's name or secret is longer than any is.
+    #[error("this {0} is longer than {1} bytes")]
+    TooLong(&'static str, usize),
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -78,7 +89,7 @@ struct Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct User {
     name: Arc<str>,
-    secret: Box<str>,
+    secret: Arc<str>,
     role: Arc<Role>,
 }
 
@@ -90,9 +101,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Takes the file's text.
+    /// Takes the file's text, with as many users as any config allows.
     pub fn parse(text: &str) -> Result<Self, CredentialsError> {
-        let mut parser = Parser::default();
+        Self::parse_within(text, USERS_MAX)
+    }
+
+    /// Takes the file's text, with so many users at most.
+    pub fn parse_within(text: &str, users_max: usize) -> Result<Self, CredentialsError> {
+        let mut parser = Parser::new(users_max);
         for (index, line) in text.lines().enumerate() {
             parser.line(line).map_err(|problem| CredentialsError {
                 line: index + 1,
@@ -103,7 +119,7 @@ impl Credentials {
     }
 
     /// The user's secret (for the shell to verify) and the rights it has once verified.
-    pub fn find(&self, username: &str) -> Option<(&str, Rights)> {
+    pub fn find(&self, username: &str) -> Option<(&Arc<str>, Rights)> {
         let index = self
             .users
             .binary_search_by(|user| (*user.name).cmp(username))
@@ -130,6 +146,17 @@ impl Credentials {
             user: Arc::from(""),
             grant: Grant::Role(Arc::clone(role)),
         })
+    }
+
+    /// Most bytes that a file of `file_bytes` with `users` takes, its text left out. Names, secrets and rules are no longer
+    /// than the text; beside them each has its entry, and what the allocator adds to it.
+    pub const fn memory_bytes(users: usize, file_bytes: usize) -> usize {
+        const BLOCK_BYTES: usize = 16;
+        const COUNTS_BYTES: usize = 2 * size_of::<usize>();
+        // Lists double as they grow, and sorting takes half of one more.
+        let user = 3 * size_of::<(usize, User)>() + 2 * (COUNTS_BYTES + BLOCK_BYTES);
+        let rule = 2 * size_of::<Box<str>>() + BLOCK_BYTES;
+        users * user + RULES_MAX * rule + file_bytes
     }
 
     /// Number of users.
@@ -262,138 +289,6 @@ fn is_plain(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-}
-
-#[derive(Default)]
-struct Parser {
-    roles: Vec<Arc<Role>>,
-    open: Option<Role>,
-    users: Vec<(usize, User)>,
-    anonymous: Option<Arc<Role>>,
-    line: usize,
-}
-
-impl Parser {
-    fn line(&mut self, line: &str) -> Result<(), CredentialsProblem> {
-        self.line += 1;
-        let mut words = line.split_whitespace();
-        let Some(statement) = words.next().filter(|word| !word.starts_with('#')) else {
-            return Ok(());
-        };
-        // A comment may also follow a statement; the filter `#` is not taken for one, as it stands first.
-        let (first, second, third) = (words.next(), words.next(), words.next());
-        let trailing = |word: Option<&str>| word.is_none_or(|word| word.starts_with('#'));
-        match (statement, first) {
-            ("role", Some(name)) if trailing(second) => self.role(name),
-            ("role", _) => Err(CredentialsProblem::Form("role NAME")),
-            ("publish", Some(filter)) if trailing(second) => {
-                self.rule(filter, |role| &mut role.publish)
-            }
-            ("publish", _) => Err(CredentialsProblem::Form("publish FILTER")),
-            ("subscribe", Some(filter)) if trailing(second) => {
-                self.rule(filter, |role| &mut role.subscribe)
-            }
-            ("subscribe", _) => Err(CredentialsProblem::Form("subscribe FILTER")),
-            ("receive", Some(filter)) if trailing(second) => {
-                self.rule(filter, |role| &mut role.receive)
-            }
-            ("receive", _) => Err(CredentialsProblem::Form("receive FILTER")),
-            ("refuse", Some(filter)) if trailing(second) => {
-                self.rule(filter, |role| &mut role.refuse)
-            }
-            ("refuse", _) => Err(CredentialsProblem::Form("refuse FILTER")),
-            ("user", Some(name)) => match (second, third) {
-                (Some(secret), Some(role)) if trailing(words.next()) => {
-                    self.user(name, secret, role)
-                }
-                _ => Err(CredentialsProblem::Form("user NAME SECRET ROLE")),
-            },
-            ("user", None) => Err(CredentialsProblem::Form("user NAME SECRET ROLE")),
-            ("anonymous", Some(role)) if trailing(second) => {
-                self.anonymous = Some(self.find_role(role)?);
-                Ok(())
-            }
-            ("anonymous", _) => Err(CredentialsProblem::Form("anonymous ROLE")),
-            (other, _) => Err(CredentialsProblem::Statement(Box::from(other))),
-        }
-    }
-
-    fn role(&mut self, name: &str) -> Result<(), CredentialsProblem> {
-        self.close_role();
-        if self.roles.iter().any(|role| *role.name == *name) {
-            return Err(CredentialsProblem::Twice(Box::from(name)));
-        }
-        if self.roles.len() == ROLES_MAX {
-            return Err(CredentialsProblem::TooMany(ROLES_MAX));
-        }
-        self.open = Some(Role {
-            name: Box::from(name),
-            ..Role::default()
-        });
-        Ok(())
-    }
-
-    fn rule(
-        &mut self,
-        filter: &str,
-        list: fn(&mut Role) -> &mut Vec<Box<str>>,
-    ) -> Result<(), CredentialsProblem> {
-        TopicFilter::parse(filter).map_err(|_| CredentialsProblem::Filter(Box::from(filter)))?;
-        let rules = list(self.open.as_mut().ok_or(CredentialsProblem::NoRole)?);
-        if rules.len() == RULES_PER_ROLE_MAX {
-            return Err(CredentialsProblem::TooMany(RULES_PER_ROLE_MAX));
-        }
-        rules.push(Box::from(filter));
-        Ok(())
-    }
-
-    fn user(&mut self, name: &str, secret: &str, role: &str) -> Result<(), CredentialsProblem> {
-        let role = self.find_role(role)?;
-        if self.users.len() == USERS_MAX {
-            return Err(CredentialsProblem::TooMany(USERS_MAX));
-        }
-        self.users.push((
-            self.line,
-            User {
-                name: Arc::from(name),
-                secret: Box::from(secret),
-                role,
-            },
-        ));
-        Ok(())
-    }
-
-    fn find_role(&mut self, name: &str) -> Result<Arc<Role>, CredentialsProblem> {
-        self.close_role();
-        let found = self.roles.iter().find(|role| *role.name == *name);
-        let unknown = || CredentialsProblem::UnknownRole(Box::from(name));
-        found.cloned().ok_or_else(unknown)
-    }
-
-    fn close_role(&mut self) {
-        self.roles.extend(self.open.take().map(Arc::new));
-    }
-
-    fn finish(mut self) -> Result<Credentials, CredentialsError> {
-        self.users
-            .sort_by(|(_, left), (_, right)| left.name.cmp(&right.name));
-        for pair in self.users.windows(2) {
-            if let [(first, left), (second, right)] = pair
-                && left.name == right.name
-            {
-                let problem = CredentialsProblem::Twice(Box::from(&*left.name));
-                return Err(CredentialsError {
-                    line: *first.max(second),
-                    problem,
-                });
-            }
-        }
-        let users = self.users.into_iter().map(|(_, user)| user).collect();
-        Ok(Credentials {
-            users,
-            anonymous: self.anonymous,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -40,8 +40,17 @@ pub const ROLES_MAX: usize = 256;
 /// Rules of one role in one direction. Every PUBLISH is held against them one by one.
 pub const RULES_PER_ROLE_MAX: usize = 64;
 
-/// Users in one credentials file.
-pub const USERS_MAX: usize = 65_536;
+/// Rules of all roles together: a plant has ten roles of ten rules.
+pub const RULES_MAX: usize = 4_096;
+
+/// Users and devices in one credentials file, whatever the config says.
+pub const USERS_MAX: usize = 65_535;
+
+/// Longest name of a user, in bytes: certificates name mail addresses and URIs.
+pub const USER_NAME_BYTES_MAX: usize = 128;
+
+/// Longest secret of a user, in bytes: argon2id with the longest salt and hash that are of use has 202.
+pub const SECRET_BYTES_MAX: usize = 256;
 
 /// Longest name that `%u` or `%c` in a rule is replaced by, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Instant,
     index::{HashIndex, hash},
-    limits::SUBSCRIPTION_IDS_PER_COPY_MAX,
+    limits::{SUBSCRIPTION_IDS_PER_COPY_MAX, USER_NAME_BYTES_MAX},
     packet::Qos,
     slab::{Linked, List, NONE, Slab},
 };
@@ -172,7 +172,7 @@ impl Sessions {
     pub(super) const fn memory_bytes(sessions_max: u32, client_id_bytes_max: usize) -> usize {
         Slab::<Session>::memory_bytes(sessions_max)
             + HashIndex::memory_bytes(sessions_max)
-            + sessions_max as usize * client_id_bytes_max
+            + sessions_max as usize * (client_id_bytes_max + USER_NAME_BYTES_MAX)
     }
 
     pub(super) fn find(&self, client_id: &str) -> Option<u32> {

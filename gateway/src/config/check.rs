@@ -123,6 +123,14 @@ impl Config {
                 format!("choose 1 to {CONNECTIONS_MAX}"),
             ),
         );
+        check(
+            broker.users_max >= 1,
+            Fault::at(
+                "broker.users_max",
+                "no user has a place",
+                format!("choose 1 to {}", u16::MAX),
+            ),
+        );
         for (key, most) in [
             (
                 "broker.connections_per_address_max",

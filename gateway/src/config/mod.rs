@@ -102,6 +102,8 @@ pub struct Broker {
     pub listeners: Vec<Listener>,
     /// File of users and devices; without it only `allow_anonymous` lets anyone in.
     pub credentials: Option<PathBuf>,
+    /// Users and devices in that file.
+    pub users_max: u16,
     /// Lets clients in without a name; only where `listen` is a loopback address.
     pub allow_anonymous: bool,
     /// Connections at once.
@@ -273,6 +275,7 @@ impl Default for Broker {
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
             listeners: Vec::new(),
             credentials: None,
+            users_max: 1024,
             allow_anonymous: false,
             connections_max: 256,
             connections_per_address_max: None,

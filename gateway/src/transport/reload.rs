@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use super::fingerprint::Watched;
 use super::identity::Identity;
-use crate::authenticate::read_credentials;
+use crate::config::Broker;
+use crate::credentials_file;
 use crate::limits::RELOAD_INTERVAL_MS;
 use crate::run::Report;
 
@@ -19,19 +20,21 @@ use crate::run::Report;
 #[derive(Debug)]
 pub struct Reload {
     credentials: Option<(PathBuf, Watched)>,
+    users_max: usize,
     reporter: mpsc::Sender<Report>,
 }
 
 impl Reload {
-    /// Watches this credentials file as it looks now: to be called before it is read.
+    /// Watches the credentials file as it looks now: to be called before it is read.
     #[must_use]
-    pub fn new(credentials: Option<PathBuf>, reporter: mpsc::Sender<Report>) -> Self {
-        let credentials = credentials.map(|path| {
+    pub fn new(broker: &Broker, reporter: mpsc::Sender<Report>) -> Self {
+        let credentials = broker.credentials.clone().map(|path| {
             let watched = Watched::new([path.clone()]);
             (path, watched)
         });
         Self {
             credentials,
+            users_max: broker.users_max.into(),
             reporter,
         }
     }
@@ -42,7 +45,7 @@ impl Reload {
         if !watched.changed() && !asked {
             return None;
         }
-        match read_credentials(path) {
+        match credentials_file::read(path, self.users_max) {
             Ok(credentials) => {
                 tracing::info!(file = %path.display(), users = credentials.len(), "credentials reloaded");
                 let report = Report::Credentials(Box::new(credentials));

@@ -1,3 +1,6 @@
+use super::super::limits::{
+    ROLES_MAX, RULES_MAX, RULES_PER_ROLE_MAX, SECRET_BYTES_MAX, USER_NAME_BYTES_MAX,
+};
 use super::*;
 
 const FILE: &str = "\
@@ -34,7 +37,7 @@ fn users_have_their_secret_and_their_roles_rights() {
     let credentials = Credentials::parse(FILE).expect("valid");
     assert_eq!(credentials.len(), 2);
     let (secret, rights) = credentials.find("anna").expect("a user");
-    assert_eq!((secret, &**rights.user()), ("$argon2id$x", "anna"));
+    assert_eq!((&**secret, &**rights.user()), ("$argon2id$x", "anna"));
     assert!(credentials.find("otto").is_none());
     assert!(
         credentials
@@ -171,6 +174,33 @@ fn the_file_is_bounded() {
         &roles,
         ROLES_MAX + 1,
         CredentialsProblem::TooMany(ROLES_MAX),
+    );
+    let roles = RULES_MAX / RULES_PER_ROLE_MAX + 1;
+    let role = |number| format!("role r{number}\n") + &"publish x\n".repeat(RULES_PER_ROLE_MAX);
+    check_refused(
+        &(0..roles).map(role).collect::<String>(),
+        RULES_MAX + roles + 1,
+        CredentialsProblem::TooMany(RULES_MAX),
+    );
+}
+
+#[test]
+fn a_name_and_a_secret_are_bounded() {
+    let user = |name: usize, secret: usize| {
+        let (name, secret) = ("n".repeat(name), "s".repeat(secret));
+        format!("role a\nuser {name} {secret} a\n")
+    };
+    let fits = user(USER_NAME_BYTES_MAX, SECRET_BYTES_MAX);
+    assert!(Credentials::parse(&fits).is_ok());
+    check_refused(
+        &user(USER_NAME_BYTES_MAX + 1, 1),
+        2,
+        CredentialsProblem::TooLong("name", USER_NAME_BYTES_MAX),
+    );
+    check_refused(
+        &user(1, SECRET_BYTES_MAX + 1),
+        2,
+        CredentialsProblem::TooLong("secret", SECRET_BYTES_MAX),
     );
 }
 
