@@ -103,6 +103,8 @@ pub struct Connection {
     line: Rc<Line>,
     common: Common,
     intake: Intake,
+    /// Its first packet is with the engine, or was.
+    has_begun: bool,
     /// Bytes taken from the line, and how many of them are written.
     writing: Vec<u8>,
     written: usize,
@@ -121,6 +123,7 @@ impl Connection {
             line,
             common,
             intake: Intake::Idle,
+            has_begun: false,
             writing: Vec::new(),
             written: 0,
             unreported: 0,
@@ -234,7 +237,12 @@ impl Connection {
 
     /// Hands the buffer to the engine if it holds a whole packet, else waits for more.
     async fn offer(&mut self, buffer: ReceiveBuffer, deadline: Instant) -> Result<(), Ended> {
-        match broker::frame_len(&buffer, self.common.packet_bytes_max) {
+        let packet_len = if self.has_begun {
+            broker::frame_len
+        } else {
+            broker::first_frame_len
+        };
+        match packet_len(&buffer, self.common.packet_bytes_max) {
             Ok(Some(len)) if len > buffer.len() => {
                 self.intake = Intake::Short(buffer, len, deadline);
                 self.retry_short();
@@ -248,6 +256,7 @@ impl Connection {
             Ok(Some(_)) | Err(_) => {}
         }
         self.intake = Intake::Away;
+        self.has_begun = true;
         let incoming = Incoming::Received {
             connection: self.id,
             buffer,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::authenticate::Answer;
 use crate::broker::auth::Credentials;
-use crate::broker::{self, ConnectionId};
+use crate::broker::ConnectionId;
 use crate::buffers::ReceiveBuffer;
 use crate::clock::Clock;
 use crate::config::{Config, Kafka};
@@ -305,7 +305,7 @@ impl Loop {
         let mut taken = 0;
         let held = loop {
             let rest = &buffer[taken..];
-            let packet = match broker::frame_len(rest, self.shell.packet_bytes_max()) {
+            let packet = match self.engine.packet_len(connection, rest) {
                 Ok(Some(len)) if len <= rest.len() => &rest[..len],
                 Ok(_) => break false,
                 Err(error) => {

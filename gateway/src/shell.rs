@@ -87,12 +87,6 @@ impl Shell {
         }
     }
 
-    /// Largest packet that is taken.
-    #[must_use]
-    pub fn packet_bytes_max(&self) -> usize {
-        self.common.packet_bytes_max
-    }
-
     /// Whom the gateway turned away, by reason.
     #[must_use]
     pub fn refusals(&self) -> Arc<Refusals> {

@@ -48,6 +48,7 @@ impl Broker {
         self.counters.add(match error {
             FrameError::TooLarge { .. } => Counter::Oversize,
             FrameError::Length => Counter::Malformed,
+            FrameError::NotConnect => Counter::ProtocolError,
         });
         let text = words(error);
         self.refuse(now, index, error.reason(), &text, out);

@@ -63,7 +63,7 @@ pub use contract::{
 };
 pub use counters::{Counter, Counters};
 pub use limits::Limits;
-pub use packet::{Forwarded, FrameError, Malformed, Qos, Version, frame_len};
+pub use packet::{Forwarded, FrameError, Malformed, Qos, Version, first_frame_len, frame_len};
 pub use reason::{ReasonCode, Refusal};
 pub use receipts::Receipt;
 pub use restore::{RestoreError, Subject};
@@ -73,7 +73,7 @@ pub use turn_away::{VERSION_BYTES_MAX, turn_away};
 pub use pipeline::Instant;
 
 use aliases::AliasTables;
-use client::Client;
+use client::{Client, State};
 use deadlines::Deadlines;
 use limits::{TOPIC_BYTES_MAX, TOPIC_LEVELS_MAX};
 use messages::Messages;
@@ -230,6 +230,22 @@ impl Broker {
     /// What was done and refused so far.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Length of the packet at the start of a connection's bytes, as [`frame_len`], or [`first_frame_len`] before it has
+    /// sent its CONNECT.
+    pub fn packet_len(
+        &self,
+        connection: ConnectionId,
+        bytes: &[u8],
+    ) -> Result<Option<usize>, FrameError> {
+        let client = self.find_client(connection).map(|index| self.client(index));
+        match client.map(|client| &client.state) {
+            Some(State::Opened) => first_frame_len(bytes, self.limits.packet_bytes_max),
+            Some(State::Deciding(_) | State::Connected | State::Closed) | None => {
+                frame_len(bytes, self.limits.packet_bytes_max)
+            }
+        }
     }
 
     /// The client id of a connection that is in a session.

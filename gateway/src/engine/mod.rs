@@ -30,7 +30,7 @@ use std::sync::Arc;
 use pipeline::{Instant, Now, Plan};
 use rand_pcg::Pcg64;
 
-use crate::broker::{Broker, ConnectionId, Inbound, TopicBuffer};
+use crate::broker::{Broker, ConnectionId, FrameError, Inbound, TopicBuffer};
 use crate::clock::Moment;
 use crate::forward::Forwarder;
 use crate::journal::Entry;
@@ -229,6 +229,11 @@ impl Engine {
         .flatten()
         .min()
         .map(|instant| self.timeline.monotonic_ms(instant))
+    }
+
+    /// Length of the packet that a connection's bytes begin with, see [`Broker::packet_len`].
+    pub fn packet_len(&self, it: ConnectionId, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
+        self.broker.packet_len(it, bytes)
     }
 
     /// Whether the packet can be handled now. It waits while the commit that gathers has no room for all that

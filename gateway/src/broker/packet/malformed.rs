@@ -134,6 +134,9 @@ pub enum FrameError {
     /// The remaining length has a fifth byte.
     #[error("the remaining length has more than four bytes [MQTT-1.5.5-1]")]
     Length,
+    /// A connection begins with something else: HTTP, TLS, another protocol.
+    #[error("the first packet is no CONNECT [MQTT-3.1.0-1]")]
+    NotConnect,
     /// The packet is larger than the broker takes.
     #[error(
         "a packet of {bytes} bytes is above packet_bytes_max ({bytes_max}); raise it, or send less at once"
@@ -151,6 +154,7 @@ impl FrameError {
     pub const fn reason(self) -> ReasonCode {
         match self {
             Self::Length => ReasonCode::MalformedPacket,
+            Self::NotConnect => ReasonCode::ProtocolError,
             Self::TooLarge { .. } => ReasonCode::PacketTooLarge,
         }
     }

@@ -128,6 +128,15 @@ pub const fn frame_len(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, 
     Ok(None)
 }
 
+/// The same for the first packet of a connection: what begins no CONNECT is refused by its first byte, for the length that
+/// follows means nothing.
+pub const fn first_frame_len(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, FrameError> {
+    match bytes.first() {
+        Some(&first) if first != kind::CONNECT << 4 => Err(FrameError::NotConnect),
+        _ => frame_len(bytes, bytes_max),
+    }
+}
+
 /// Takes one whole packet of a client that speaks `version`.
 pub(super) fn decode(packet: &[u8], version: Version) -> Result<Packet<'_>, Malformed> {
     let (kind, flags, mut reader) = open(packet)?;

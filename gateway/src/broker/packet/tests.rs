@@ -47,6 +47,17 @@ fn a_length_of_five_bytes_is_refused() {
     assert_eq!(frame_len(&[0x30, 0x80, 0x80, 0x80], 1 << 20), Ok(None));
 }
 
+#[test]
+fn a_connection_that_begins_with_no_connect_is_refused_by_its_first_byte() {
+    assert_eq!(first_frame_len(&[], 1 << 20), Ok(None));
+    assert_eq!(first_frame_len(&[0x10], 1 << 20), Ok(None));
+    assert_eq!(first_frame_len(&[0x10, 0x0C], 1 << 20), Ok(Some(14)));
+    for first in (0..=u8::MAX).filter(|first| *first != 0x10) {
+        let refused = first_frame_len(&[first], 1 << 20);
+        assert_eq!(refused, Err(FrameError::NotConnect), "{first:#x}");
+    }
+}
+
 fn published(packet: &[u8], version: Version) -> PublishSent<'_> {
     match decode(packet, version) {
         Ok(Packet::Publish(publish)) => publish,
