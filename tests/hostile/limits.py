@@ -2,8 +2,10 @@
 
 import socket
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable, Iterable, NamedTuple
+from typing import Callable, Iterable, List, NamedTuple, Tuple
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -24,9 +26,19 @@ listen = "127.0.0.1:{port}"
 connections_max = 4
 body_bytes_max = "1KiB"
 """
+# Whose disk is asked once in two seconds: posts wait for it.
+BUSY_STORE = 'commit_interval = "2s"'
+BUSY_HTTP = """
+[http]
+listen = "127.0.0.1:{port}"
+"""
+POSTS_MAX = 32
 # Long enough for a case, and gone before it fills the table of sessions.
 LASTS = {0x11: 2}
+LASTS_LONG = {0x11: 60}
 WAIT_S_MAX = 10
+# The gateway waits for 15 s.
+BODY_S_MAX = 25
 
 
 class Site(NamedTuple):
@@ -43,11 +55,29 @@ class Site(NamedTuple):
             lines = answer.read().decode().splitlines()
         return next(int(line.split()[-1]) for line in lines if f'reason="{reason}"' in line)
 
-    def post(self, body: bytes) -> int:
+    def post(self, body: bytes) -> Tuple[int, str]:
+        """Its status, and when to come again."""
         try:
-            return urlopen(f"http://127.0.0.1:{self.http}/v1/telemetry/d", body, WAIT_S_MAX).status
+            with urlopen(f"http://127.0.0.1:{self.http}/v1/telemetry/d", body, WAIT_S_MAX) as answer:
+                return answer.status, ""
         except HTTPError as error:
-            return error.code
+            with error:
+                return error.code, error.headers.get("Retry-After", "")
+
+    def serves(self) -> bool:
+        """Somebody who does nothing wrong is served."""
+        with self.connected("good") as client:
+            client.subscribe(("good", 1))
+            reason = client.publish("good", b"round", 1)
+            return reason == 0 and [message.payload for message in client.gather(1)] == [b"round"]
+
+    def lasting(self, name: str) -> Raw:
+        return self.connected(name, listed=LASTS_LONG)
+
+    def forget(self, names: Iterable[str]):
+        """Ends these sessions."""
+        for name in names:
+            self.connected(name).disconnect()
 
 
 def check_reason(client: Raw, reason: int):
@@ -92,6 +122,13 @@ def sessions(site: Site):
     time.sleep(2.5)
 
 
+def first_packet(site: Site):
+    """Is known by its first byte, long before the connect time-out."""
+    with Raw(site.mqtt) as client:
+        client.send(b"GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        assert client.frame() is None
+
+
 def connect_time(site: Site):
     with Raw(site.mqtt) as client:
         assert client.frame() is None
@@ -121,6 +158,21 @@ def subscriptions(site: Site):
         assert codes == [0] * 256 + [0x97], codes[-2:]
 
 
+def subscriptions_of_all(site: Site):
+    """Of which there are 8192, so that 32 sessions may have all that one may have. Nobody's are taken from him."""
+    names = [f"subscriber-{number}" for number in range(33)]
+    codes = []
+    for name in names:
+        with site.lasting(name) as client:
+            codes.append(client.subscribe(*((f"all/{number}", 1) for number in range(256))))
+    assert codes[:32] == [[0x01] * 256] * 32, [set(it) for it in codes]
+    assert codes[32] == [0x97] * 256, set(codes[32])
+    with site.connected(names[0], clean=False, listed=LASTS_LONG) as client:
+        assert client.publish("all/7", b"to all", 1) == 0
+        assert [message.payload for message in client.gather(1)] == [b"to all"]
+    site.forget(names)
+
+
 def filter_bytes(site: Site):
     with site.connected("long") as client:
         assert client.subscribe(("x" * 1025, 0)) == [0x8F]
@@ -144,6 +196,19 @@ def queued(site: Site):
             client.send(b"".join(client.publish_packet("queue", b"", 1) for _ in range(100)))
             for _ in range(100):
                 client.wait(PUBACK)
+
+
+def store_bytes(site: Site):
+    """Of the 8 MiB for messages that wait a session has a MiB; the last quarter is shared out by 16 messages each."""
+    names = [f"absent-{number}" for number in range(30)]
+    for name in names:
+        with site.lasting(name) as client:
+            client.subscribe((name, 1))
+    with site.connected("talker") as client:
+        for name in names:
+            client.send(b"".join(client.publish_packet(name, bytes(15_000), 1) for _ in range(66)))
+            assert all(client.wait(PUBACK) for _ in range(66))
+    site.forget(names)
 
 
 def in_flight(site: Site):
@@ -183,7 +248,7 @@ def keep_alive(site: Site):
 
 
 def bodies(site: Site):
-    assert site.post(bytes(2_000)) == 413
+    assert site.post(bytes(2_000)) == (413, "")
 
 
 def http_connections(site: Site):
@@ -192,6 +257,19 @@ def http_connections(site: Site):
     for peer in peers:
         peer.close()
     time.sleep(0.2)
+
+
+def posts(site: Site):
+    """More than wait for the disk at a time are told when to come again; the others are taken."""
+    with ThreadPoolExecutor(POSTS_MAX + 8) as pool:
+        answers = Counter(pool.map(site.post, [b'{"values": {"t": 1}}'] * (POSTS_MAX + 8)))
+    assert set(answers) == {(202, ""), (429, "1")} and answers[202, ""] >= POSTS_MAX, answers
+
+
+def slow_body(site: Site):
+    with socket.create_connection(("127.0.0.1", site.http), BODY_S_MAX) as peer:
+        peer.sendall(b"POST /v1/telemetry/d HTTP/1.1\r\nHost: gateway\r\nContent-Length: 100\r\n\r\n{")
+        assert peer.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
 class Limit(NamedTuple):
@@ -205,6 +283,7 @@ LIMITS = [
     Limit("connections_per_address_max", connections_of_an_address, "address_full"),
     Limit("connections_per_user_max", connections_of_a_user, "user_full"),
     Limit("sessions_max", sessions, "sessions_full"),
+    Limit("first packet", first_packet, "packets_out_of_protocol"),
     Limit("connect_timeout", connect_time, "connects_timed_out"),
     Limit("keep-alive", keep_alive, "keep_alives_expired"),
     Limit("packet_bytes_max", packet_bytes, "packets_oversize"),
@@ -212,8 +291,10 @@ LIMITS = [
     Limit("topic aliases", topic_aliases, "topic_aliases_invalid"),
     Limit("bytes of a filter", filter_bytes, "filters_invalid"),
     Limit("subscriptions of a session", subscriptions, "subscriptions_full"),
+    Limit("subscriptions of all sessions", subscriptions_of_all, "subscriptions_full"),
     Limit("retained bytes", retained, "retained_full"),
     Limit("messages queued for a session", queued, "dropped_queue_full"),
+    Limit("bytes of messages that wait", store_bytes, "dropped_store_full"),
     Limit("messages in flight from a client", in_flight, "receive_maximum_exceeded"),
     Limit("packet size of a client", receive_size, "dropped_too_large"),
     Limit("bytes that wait for a client", send_buffer, "dropped_send_buffer_full"),
@@ -221,15 +302,24 @@ LIMITS = [
     Limit("http.body_bytes_max", bodies, "http_bodies_too_large"),
     Limit("http.connections_max", http_connections, "http_connections_full"),
 ]
+LIMITS_OF_A_BUSY_ONE = [
+    Limit("posts that wait for the disk", posts, "http_busy"),
+    Limit("time of a body", slow_body, "http_bodies_slow"),
+]
 
 
 def check_limits(table, folder: Path):
+    check_site(table, folder, "limits", LIMITS, HTTP, broker=BROKER)
+    check_site(table, folder, "busy", LIMITS_OF_A_BUSY_ONE, BUSY_HTTP, store=BUSY_STORE)
+
+
+def check_site(table, folder: Path, name: str, limits: List[Limit], settings: str, broker: str = "", store: str = ""):
     http = free_port()
-    gateway = Gateway(folder, "limits", "", HTTP.format(port=http))
-    gateway.config.write_text(gateway.config.read_text().replace("[store]", BROKER + "\n[store]"))
+    gateway = Gateway(folder, name, "", settings.format(port=http), store=store)
+    gateway.config.write_text(gateway.config.read_text().replace("[store]", broker + "\n[store]"))
     gateway.start()
     site = Site(gateway.port, http)
-    for limit in LIMITS:
+    for limit in limits:
         before = site.refused(limit.reason)
         try:
             limit.meet(site)
@@ -240,4 +330,8 @@ def check_limits(table, folder: Path):
         while (counted := site.refused(limit.reason) - before) == 0 and time.monotonic() < until:
             time.sleep(0.05)
         table.check(f"{limit.name}: counted as {limit.reason}", counted > 0 and not problem, problem or counted)
+        if not site.serves():
+            table.check(f"{limit.name}: the rest lives on", False)
+    peak, ceiling = gateway.peak_kib(), gateway.ceiling_kib()
+    table.check("memory stayed below the bill", 0 < peak <= ceiling, f"{peak} of {ceiling} KiB")
     table.equal("the gateway stops in order", gateway.stop(), 0)
