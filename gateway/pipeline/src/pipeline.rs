@@ -217,6 +217,9 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// # Errors
     /// [`Invalid`] if the plan is wrong or the memory doesn't do for it; the old one holds then.
+    // Plans on its stack would be on that of each reading, and touched page by page, if a compiler put it into its caller.
+    #[cold]
+    #[inline(never)]
     pub fn handle_plan(
         &mut self,
         now: Now,
