@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::authenticate::Answer;
-use crate::broker::auth::Credentials;
 use crate::broker::ConnectionId;
+use crate::broker::auth::Credentials;
 use crate::buffers::ReceiveBuffer;
 use crate::clock::Clock;
 use crate::config::{Config, Kafka};

@@ -2,7 +2,7 @@
 
 use super::{
     limits::TOPIC_BYTES_MAX,
-    packet::{Content, Forwarded, Qos},
+    packet::{self, Content, Forwarded, Qos},
     receipts::Receipt,
 };
 
@@ -112,6 +112,19 @@ impl<'p> Publish<'p> {
     /// A message of the gateway's own.
     pub const fn own(topic: &'p str, payload: &'p [u8], qos: Qos, retain: bool) -> Self {
         Self::with_content(Content::plain(topic, payload), qos, retain)
+    }
+
+    /// The answer that its publisher asks for, if it names a topic for it (3.3.2.3.5): with its correlation data, at QoS 0.
+    #[must_use]
+    pub fn answer<'a>(&self, payload: &'a [u8]) -> Option<Publish<'a>>
+    where
+        'p: 'a,
+    {
+        let (topic, correlation) = packet::answer_to(&self.forwarded)?;
+        Some(Publish {
+            forwarded: [correlation, &[], &[]],
+            ..Publish::own(topic, payload, Qos::AtMostOnce, false)
+        })
     }
 
     pub(super) const fn with_content(content: Content<'p>, qos: Qos, retain: bool) -> Self {

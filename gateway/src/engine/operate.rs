@@ -1,4 +1,5 @@
-//! What people do about alarms: a JSON request on `tidegate/<gateway>/alarm/<verb>`, and an answer on `.../alarm/answer`.
+//! What people do about alarms: a JSON request on `tidegate/<gateway>/alarm/<verb>`, and an answer on `.../alarm/answer`,
+//! or on the topic that an MQTT 5 client asks for.
 //!
 //! Who may is for the credentials to say: it takes the right to publish to the topic, which nobody has without a rule.
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use wire::{SensorId, Standing};
 
 use super::{Engine, Perform};
-use crate::broker::Publish;
+use crate::broker::{Publish, TopicFilter};
 use crate::journal::Entry;
 use crate::limits::OPERATED_PER_MESSAGE_MAX;
 
@@ -97,7 +98,40 @@ impl Engine {
             Err(_) => answer.refused = Some(NO_REQUEST),
         }
         self.message.write_operated(&self.settings.gateway, &answer);
-        self.publish_message(now, out);
+        self.publish_answer(now, publish, out);
+    }
+
+    /// Where a 5.0 client asks for it, if it may; else where everybody finds it.
+    fn publish_answer<P: Perform>(&mut self, now: Now, request: &Publish<'_>, out: &mut P) {
+        let payload = core::mem::take(&mut self.message.payload);
+        let answer = request.answer(&payload);
+        match answer.filter(|answer| self.may_be_answered(request, answer.topic)) {
+            Some(answer) => {
+                // Nobody has to listen.
+                let _ = self.route(now, &answer, out);
+                self.message.payload = payload;
+            }
+            None => {
+                self.message.payload = payload;
+                self.publish_message(now, out);
+            }
+        }
+    }
+
+    /// Whether a client may have its answer on this topic: one that it may subscribe to and receive, so that it cannot make
+    /// the gateway say what it may not hear, and outside of `tidegate/`, where the gateway's own word stands.
+    fn may_be_answered(&self, request: &Publish<'_>, topic: &str) -> bool {
+        let asked = request.connection.and_then(|connection| {
+            let rights = self.broker.rights(connection)?;
+            Some((rights, self.broker.client_id(connection)?))
+        });
+        let filter = TopicFilter::parse(topic);
+        asked
+            .zip(filter.ok())
+            .is_some_and(|((rights, client), filter)| {
+                rights.may_subscribe(client, filter) && rights.may_receive(client, topic)
+            })
+            && !topic.starts_with("tidegate/")
     }
 
     fn operate<P: Perform>(

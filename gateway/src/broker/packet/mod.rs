@@ -19,7 +19,7 @@ pub(super) use encode::{
     Bytes, CONNACK_BYTES, Connack, PublishHead, ack, connack, connack_refused, disconnect,
     pingresp, suback, unsuback,
 };
-pub(super) use publish::{Ack, Content, PublishSent};
+pub(super) use publish::{Ack, Content, PublishSent, answer_to};
 pub(super) use subscribe::{RetainHandling, Subscribe, SubscribeOptions, Unsubscribe};
 
 use property::{Properties, Property};

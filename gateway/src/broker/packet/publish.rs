@@ -163,6 +163,27 @@ fn read_properties<'p>(block: Reader<'p>, publish: &mut PublishSent<'p>) -> Resu
     Ok(())
 }
 
+/// Where a message asks its answer to go, and the correlation data that the answer carries, as a property in wire form
+/// (3.3.2.3.5, 3.3.2.3.6).
+pub(in super::super) fn answer_to<'p>(forwarded: &Forwarded<'p>) -> Option<(&'p str, &'p [u8])> {
+    let (mut answer_topic, mut correlation) = (None, &[][..]);
+    for run in forwarded {
+        let mut properties = Properties::new(Reader::new(run));
+        let mut start = 0;
+        // They were checked when they came.
+        while let Ok(Some((_, property))) = properties.next() {
+            let end = run.len() - properties.rest_len();
+            match property {
+                Property::ResponseTopic(topic) => answer_topic = Some(topic),
+                Property::CorrelationData(_) => correlation = &run[start..end],
+                _ => {}
+            }
+            start = end;
+        }
+    }
+    Some((answer_topic?, correlation))
+}
+
 pub(super) fn decode_ack(
     kind: u8,
     mut reader: Reader<'_>,

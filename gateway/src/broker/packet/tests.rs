@@ -39,6 +39,28 @@ fn a_frame_above_the_limit_is_refused_before_it_comes() {
 }
 
 #[test]
+fn an_answer_goes_where_the_request_says() {
+    let check = |block: &[u8], expected: Option<(&str, &[u8])>| {
+        let mut packet = vec![0x30, block.len() as u8 + 4, 0, 1, b't', block.len() as u8];
+        packet.extend_from_slice(block);
+        let publish = published(&packet, Version::V5);
+        assert_eq!(
+            answer_to(&publish.content.forwarded),
+            expected,
+            "{block:x?}"
+        );
+    };
+    check(b"\x01\x01", None);
+    check(b"\x09\x00\x01c", None);
+    check(b"\x08\x00\x01r", Some(("r", b"")));
+    // An alias and an expiry are cut out between them.
+    check(
+        b"\x09\x00\x01c\x23\x00\x01\x26\x00\x01k\x00\x01v\x02\x00\x00\x00\x09\x08\x00\x01r",
+        Some(("r", b"\x09\x00\x01c")),
+    );
+}
+
+#[test]
 fn a_length_of_five_bytes_is_refused() {
     assert_eq!(
         frame_len(&[0x30, 0x80, 0x80, 0x80, 0x80], 1 << 20),
