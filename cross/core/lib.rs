@@ -16,6 +16,7 @@ mod core_of_gateway {
     pub mod comparison;
     pub mod deliveries;
     pub mod engine;
+    pub mod eras;
     pub mod fleet;
     pub mod form;
     pub mod forward;
@@ -29,6 +30,7 @@ mod core_of_gateway {
     pub mod payload;
     pub mod refusals;
     pub mod rehearsal;
+    pub mod repair;
     pub mod replay;
 }
 pub use core_of_gateway::*;

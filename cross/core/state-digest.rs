@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let mut random = Pcg64::new(7, 0);
     // Keys are fixed in this hasher, so it gives the same number in every run.
     let mut out = Digest(DefaultHasher::new());
-    machine.apply(Instant(0), &Entry::Boot { offset_ms: WALL_MS }, &mut out);
+    machine.apply(Instant(0), &Entry::Boot { offset_ms: WALL_MS, clock: wire::Clock::Synced }, &mut out);
     for sensor in 0..SENSORS {
         let device = format!("device-{sensor}");
         let entry = Entry::Sensor {

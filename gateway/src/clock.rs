@@ -1,6 +1,9 @@
 //! The only place that reads a clock.
 
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::limits::CLOCK_FILE_MS;
 
 /// What the two clocks of the box say at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +12,48 @@ pub struct Moment {
     pub monotonic_ms: u64,
     /// Wall clock, ms since the Unix epoch: may be wrong, may jump.
     pub wall_ms: i64,
+    /// Whether somebody who knows says that the wall clock is set; none: nobody is asked.
+    pub is_vouched: Option<bool>,
+}
+
+impl Moment {
+    /// The same, with the word of the witness, if there is one.
+    #[must_use]
+    pub fn attested(self, witness: &mut Option<Witness>) -> Self {
+        let is_vouched = witness.as_mut().map(|it| it.has_come(self.monotonic_ms));
+        Self { is_vouched, ..self }
+    }
+}
+
+/// The file that tells that the wall clock is set, such as the one that systemd-timesyncd makes: what the kernel itself knows of it
+/// (`adjtimex`) it tells to unsafe code only.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    path: PathBuf,
+    /// It was there once in this life.
+    has_come: bool,
+    look_at_ms: u64,
+}
+
+impl Witness {
+    /// One that has not been looked for.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            has_come: false,
+            look_at_ms: 0,
+        }
+    }
+
+    /// Whether the file has come by now, in the process's monotonic time.
+    pub fn has_come(&mut self, monotonic_ms: u64) -> bool {
+        if !self.has_come && monotonic_ms >= self.look_at_ms {
+            self.has_come = self.path.exists();
+            self.look_at_ms = monotonic_ms.saturating_add(CLOCK_FILE_MS);
+        }
+        self.has_come
+    }
 }
 
 /// The box's clocks.
@@ -45,6 +90,7 @@ impl Clock {
         Moment {
             monotonic_ms,
             wall_ms,
+            is_vouched: None,
         }
     }
 

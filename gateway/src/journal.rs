@@ -20,7 +20,7 @@ use core::fmt;
 
 use pipeline::limits::{NOTE_BYTES_MAX, PERSON_BYTES_MAX};
 use pipeline::{Command, Instant, Verb};
-use wire::Timestamp;
+use wire::{Clock, Timestamp};
 
 use crate::limits::{CHUNK_BYTES_MAX, DEVICE_BYTES_MAX, PLAN_BYTES_MAX, SIGNAL_BYTES_MAX};
 
@@ -53,11 +53,15 @@ pub enum Entry<'a> {
     Boot {
         /// Wall clock minus engine time, ms.
         offset_ms: i64,
+        /// Whether it is set.
+        clock: Clock,
     },
     /// The wall clock was set, or drifted away from engine time.
     Clock {
         /// Wall clock minus engine time, ms, from here on.
         offset_ms: i64,
+        /// Whether it is set, from here on.
+        clock: Clock,
     },
     /// A sensor was seen for the first time.
     Sensor {
@@ -125,6 +129,8 @@ const VERB_SHELVE: u8 = 1;
 const VERB_UNSHELVE: u8 = 2;
 const TAG_MASK: u8 = 0b0000_0111;
 const FLAG_ADVANCE: u8 = 0b0000_1000;
+/// Boot and clock: the wall clock is not set.
+const FLAG_UNSET: u8 = 0b0001_0000;
 /// Reading: the payload carried a time.
 const FLAG_TIME: u8 = 0b0001_0000;
 /// Reading: the value is stored as f32, which holds it exactly.
@@ -215,14 +221,8 @@ fn write_entry(bytes: &mut Vec<u8>, advance: u64, wall: Timestamp, entry: &Entry
     }
     bytes[at] = flags
         | match *entry {
-            Entry::Boot { offset_ms } => {
-                write_varint(bytes, zigzag(offset_ms));
-                TAG_BOOT
-            }
-            Entry::Clock { offset_ms } => {
-                write_varint(bytes, zigzag(offset_ms));
-                TAG_CLOCK
-            }
+            Entry::Boot { offset_ms, clock } => TAG_BOOT | write_clock(bytes, offset_ms, clock),
+            Entry::Clock { offset_ms, clock } => TAG_CLOCK | write_clock(bytes, offset_ms, clock),
             Entry::Sensor { device, signal } => {
                 write_slice(bytes, device.as_bytes());
                 write_slice(bytes, signal.as_bytes());
@@ -247,6 +247,14 @@ fn write_entry(bytes: &mut Vec<u8>, advance: u64, wall: Timestamp, entry: &Entry
                 TAG_OPERATE
             }
         };
+}
+
+fn write_clock(bytes: &mut Vec<u8>, offset_ms: i64, clock: Clock) -> u8 {
+    write_varint(bytes, zigzag(offset_ms));
+    match clock {
+        Clock::Unsynced => FLAG_UNSET,
+        Clock::Synced | Clock::Repaired => 0,
+    }
 }
 
 fn write_command(bytes: &mut Vec<u8>, command: &Command<'_>) {

@@ -211,6 +211,15 @@ pub const RETRY_MS_MAX: u64 = 30_000;
 
 /// Difference between wall clock and engine time that is written into the journal, ms.
 pub const CLOCK_STEP_MS: u64 = 50;
+/// The year 2025, ms since the Unix epoch: this program is younger, so that an earlier clock was never set.
+pub const CLOCK_MS_MIN: i64 = 1_735_689_600_000;
+/// A box without a battery for its clock may come up with a time that it saved before: by as much, ms, the clock is then behind the
+/// journal. Less is a correction of a clock that is set; more is one of a clock that was ahead when the journal was written.
+pub const CLOCK_STALE_MS: core::ops::RangeInclusive<i64> = 60_000..=86_400_000;
+/// Lives in which the clock was set late and whose rows may wait for Kafka: a start every day for a month away.
+pub const CLOCK_ERAS_MAX: usize = 32;
+/// How often it is looked whether somebody says that the clock is set, ms.
+pub const CLOCK_FILE_MS: u64 = 1_000;
 /// Longest text of a payload that is quoted on the errors topic, bytes.
 pub const ERROR_PAYLOAD_BYTES_MAX: usize = 256;
 

@@ -9,10 +9,11 @@ use pipeline::{
     BatchKind, Emit, Instant, Now, Output, PARTNERS_MAX, Pipeline, Plan, Profile, Reading, Refused,
     Watched,
 };
-use wire::{Alert, SensorId, SensorName, Standing, Summary};
+use wire::{Alert, Clock, SensorId, SensorName, Standing, Summary};
 
 use crate::commit::SealedRow;
 use crate::deliveries::Deliveries;
+use crate::eras::Eras;
 use crate::journal::{Entry, wall_at};
 use crate::limits::{ALERT_BYTES_MAX, DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX};
 use crate::outbox::{LANES, Lane, Sequence, Sequences};
@@ -20,16 +21,12 @@ use crate::outbox::{LANES, Lane, Sequence, Sequences};
 mod error;
 mod memory;
 mod rehearsed;
+mod state;
 
 pub use error::StateError;
 pub(crate) use memory::Boxed;
 use memory::parts;
 pub use memory::{Sizes, memory_bytes};
-
-/// First byte of a saved state.
-const STATE_VERSION: u8 = 1;
-/// Bytes of a saved state before the deliveries: version, next sequence, sealed, instant, offset.
-const STATE_HEADER_BYTES: usize = 1 + 8 + 8 * LANES + 8 + 8;
 
 /// What follows from an entry. Alerts come first.
 pub trait Effects {
@@ -53,6 +50,8 @@ pub struct Machine {
     rows: Rows,
     instant: Instant,
     offset_ms: i64,
+    clock: Clock,
+    eras: Eras,
 }
 
 /// Numbers the rows.
@@ -79,44 +78,8 @@ impl Machine {
             },
             instant: Instant(0),
             offset_ms: 0,
-        })
-    }
-
-    /// The machine that [`save`](Self::save) wrote. It gets as much memory as it had in use, if that is more
-    /// than the sizes give: a config that asks for less must not make a box forget what it has.
-    ///
-    /// # Errors
-    /// [`StateError`] if the bytes are no state.
-    pub fn restore(bytes: &[u8], sizes: &Sizes) -> Result<Self, StateError> {
-        let (header, rest) = bytes
-            .split_at_checked(STATE_HEADER_BYTES)
-            .ok_or(StateError::Header)?;
-        if header[0] != STATE_VERSION {
-            return Err(StateError::Version(header[0]));
-        }
-        let mut words = header[1..]
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|word| u64::from_le_bytes(*word));
-        let mut word = || words.next().unwrap_or_default();
-        let rows = Rows {
-            next: Sequence(word()),
-            sealed: [(); LANES].map(|()| Sequence(word())),
-        };
-        let (instant, offset_ms) = (Instant(word()), word().cast_signed());
-        let (deliveries, rest) = Deliveries::restore(rest).ok_or(StateError::Header)?;
-        let sizes = sizes.covering(rest)?;
-        let pipeline = restored(&sizes, rest)?;
-        let gateway = pipeline.plan().gateway.as_str().to_owned();
-        Ok(Self {
-            gateway,
-            sizes,
-            pipeline,
-            deliveries,
-            rows,
-            instant,
-            offset_ms,
+            clock: Clock::Synced,
+            eras: Eras::default(),
         })
     }
 
@@ -126,37 +89,10 @@ impl Machine {
         &self.sizes
     }
 
-    /// Writes the state, in pieces.
-    pub fn save(&self, sink: &mut impl FnMut(&[u8])) {
-        sink(&[STATE_VERSION]);
-        sink(&self.rows.next.0.to_le_bytes());
-        for sequence in self.rows.sealed {
-            sink(&sequence.0.to_le_bytes());
-        }
-        sink(&self.instant.0.to_le_bytes());
-        sink(&self.offset_ms.to_le_bytes());
-        self.deliveries.save(sink);
-        self.pipeline.save(sink);
-    }
-
-    /// Digest of the whole state: equal states have equal ones, on every machine.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        let mut digest = FNV_BASIS;
-        self.save(&mut |part| {
-            for byte in part {
-                digest = (digest ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
-            }
-        });
-        digest
-    }
-
     /// Applies one entry of the journal that happened at `instant`.
     pub fn apply(&mut self, instant: Instant, entry: &Entry<'_>, effects: &mut impl Effects) {
         self.instant = instant;
-        if let Entry::Boot { offset_ms } | Entry::Clock { offset_ms } = *entry {
-            self.offset_ms = offset_ms;
-        }
+        self.follow_clock(instant, entry);
         let now = Now {
             instant,
             wall: wall_at(instant, self.offset_ms),
@@ -195,6 +131,33 @@ impl Machine {
                 Err(_) => debug_assert!(false, "a plan in the journal was encoded by this program"),
             },
         }
+    }
+
+    /// What is read while the clock is not set is told apart, so that it can be moved once it is.
+    fn follow_clock(&mut self, instant: Instant, entry: &Entry<'_>) {
+        let (Entry::Boot { offset_ms, clock } | Entry::Clock { offset_ms, clock }) = *entry else {
+            return;
+        };
+        let next = self.rows.next;
+        let now = Now {
+            instant,
+            wall: wall_at(instant, offset_ms),
+        };
+        match (entry, self.clock, clock) {
+            (Entry::Boot { .. }, _, Clock::Unsynced) => {
+                self.eras.end(next, None);
+                self.eras.begin(next, now.wall);
+            }
+            (Entry::Boot { .. }, ..) => self.eras.end(next, None),
+            (_, Clock::Unsynced, Clock::Synced) => {
+                let shift_ms = offset_ms.wrapping_sub(self.offset_ms);
+                self.eras.end(next, Some(shift_ms));
+            }
+            _ => {}
+        }
+        self.offset_ms = offset_ms;
+        self.clock = clock;
+        self.pipeline.set_clock(now, clock);
     }
 
     /// Where the sensor has its place.
@@ -266,6 +229,18 @@ impl Machine {
         self.offset_ms
     }
 
+    /// Whether the wall clock was set as of the last entry.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The times at which it was not.
+    #[must_use]
+    pub fn eras(&self) -> &Eras {
+        &self.eras
+    }
+
     /// The sequence that the next row gets.
     #[must_use]
     pub fn next_sequence(&self) -> Sequence {
@@ -297,7 +272,7 @@ impl Machine {
     }
 }
 
-/// By itself, as [`restored`].
+/// By itself, because a plan and a pipeline take a good part of a thread's stack before they are boxed.
 #[inline(never)]
 fn decoded(bytes: &[u8]) -> Result<Box<Plan>, NoPlan> {
     let mut plan = Box::<Plan>::default();
@@ -305,24 +280,13 @@ fn decoded(bytes: &[u8]) -> Result<Box<Plan>, NoPlan> {
     Ok(plan)
 }
 
-/// By itself, as [`restored`].
+/// By itself, as [`decoded`].
 #[inline(never)]
 fn begun(plan: &Plan, sizes: &Sizes) -> Result<Box<Pipeline<Boxed>>, StateError> {
     Pipeline::new(plan.clone(), parts(sizes))
         .map(Box::new)
         .map_err(StateError::Unusable)
 }
-
-/// By itself, because a pipeline takes a good part of a thread's stack before it is boxed.
-#[inline(never)]
-fn restored(sizes: &Sizes, bytes: &[u8]) -> Result<Box<Pipeline<Boxed>>, StateError> {
-    Pipeline::restore(parts(sizes), bytes)
-        .map(Box::new)
-        .map_err(StateError::Pipeline)
-}
-
-const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// Numbers what the pipeline hands out, and passes it on.
 struct Sealer<'a, E> {

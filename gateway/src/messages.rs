@@ -262,6 +262,7 @@ mod tests {
     fn an_alert_has_its_topic_and_its_numbers() {
         let mut message = Message::default();
         let alert = Alert {
+            clock: wire::Clock::Synced,
             id: 3,
             sensor: SensorId(0),
             name: SensorName {

@@ -13,7 +13,7 @@ use crate::authenticate::Answer;
 use crate::broker::ConnectionId;
 use crate::broker::auth::Credentials;
 use crate::buffers::ReceiveBuffer;
-use crate::clock::Clock;
+use crate::clock::{Clock, Witness};
 use crate::config::{Config, Kafka};
 use crate::engine::{Engine, Event};
 use crate::http::Errand;
@@ -114,6 +114,8 @@ pub struct Loop {
     engine: Engine,
     shell: Shell,
     clock: Clock,
+    /// Says whether the wall clock is set.
+    witness: Option<Witness>,
     inputs: Inputs,
     supervisor: Supervisor,
     remote: Option<Remote>,
@@ -124,13 +126,19 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// A loop around the parts, which reads `clock`.
+    /// A loop around the parts, which reads `clock` and asks the witness, if there is one, whether that is set.
     #[must_use]
-    pub fn new(engine: Engine, shell: Shell, clock: Clock, inputs: Inputs) -> Self {
+    pub fn new(
+        engine: Engine,
+        shell: Shell,
+        (clock, witness): (Clock, Option<Witness>),
+        inputs: Inputs,
+    ) -> Self {
         Self {
             engine,
             shell,
             clock,
+            witness,
             inputs,
             supervisor: Supervisor::of_environment(),
             remote: None,
@@ -297,7 +305,8 @@ impl Loop {
     }
 
     fn tell(&mut self, event: Event<'_>) {
-        self.engine.handle(self.clock.now(), event, &mut self.shell);
+        let moment = self.moment();
+        self.engine.handle(moment, event, &mut self.shell);
     }
 
     /// Hands the buffer's packets to the engine; what it cannot take now is held, and its connection with it.
@@ -318,8 +327,9 @@ impl Loop {
                 break true;
             }
             taken += packet.len();
+            let moment = self.moment();
             self.engine.handle(
-                self.clock.now(),
+                moment,
                 Event::Received { connection, packet },
                 &mut self.shell,
             );

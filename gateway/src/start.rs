@@ -11,7 +11,7 @@ use crate::authenticate::Authenticator;
 use crate::broker::auth::Credentials;
 use crate::broker::{Broker, Rights};
 use crate::buffers::Budget;
-use crate::clock::Clock;
+use crate::clock::{Clock, Witness};
 use crate::config::{Config, Layers};
 use crate::connection::Common;
 use crate::credentials_file::{self, CredentialsFileError};
@@ -135,6 +135,7 @@ fn assemble(
     stop: watch::Receiver<bool>,
 ) -> Result<(Loop, OwnDoor), StartError> {
     let clock = Clock::start();
+    let mut witness = config.gateway.clock_file.clone().map(Witness::new);
     let (events, incoming) = mpsc::channel(EVENTS_MAX);
     let (reporter, reports) = mpsc::channel(REPORTS_MAX);
     let (mut engine_parts, opened) = recover_parts(config)?;
@@ -171,7 +172,7 @@ fn assemble(
         broker,
         config.mapping(),
         restored,
-        clock.now(),
+        clock.now().attested(&mut witness),
     );
     if let Some((sequence, bytes)) = oldest
         && let Ok(frame) = wire::Frame::read(&bytes)
@@ -187,7 +188,7 @@ fn assemble(
         reports,
         stop,
     };
-    Ok((Loop::new(engine, shell, clock, inputs), own_door))
+    Ok((Loop::new(engine, shell, (clock, witness), inputs), own_door))
 }
 
 fn hall(

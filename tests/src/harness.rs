@@ -204,6 +204,8 @@ pub struct Gateway {
     start_ms: u64,
     now_ms: u64,
     packet_id: u16,
+    /// What the box's wall clock says, less what it should say, ms.
+    pub clock_error_ms: i64,
 }
 
 impl Gateway {
@@ -220,14 +222,28 @@ impl Gateway {
     ///
     /// # Panics
     /// If the config is wrong.
+    pub fn with(config: &Config, restored: Restored, start_ms: u64, sink: &mut Sink) -> Self {
+        Self::with_clock(config, restored, (start_ms, 0), sink)
+    }
+
+    /// The same on a box whose wall clock is wrong by so many ms.
+    ///
+    /// # Panics
+    /// If the config is wrong.
     #[expect(
         clippy::expect_used,
         reason = "a test ends where its own config is wrong"
     )]
-    pub fn with(config: &Config, restored: Restored, start_ms: u64, sink: &mut Sink) -> Self {
+    pub fn with_clock(
+        config: &Config,
+        restored: Restored,
+        (start_ms, clock_error_ms): (u64, i64),
+        sink: &mut Sink,
+    ) -> Self {
         let moment = Moment {
             monotonic_ms: 0,
-            wall_ms: WALL_MS + start_ms as i64,
+            wall_ms: WALL_MS + start_ms as i64 + clock_error_ms,
+            is_vouched: None,
         };
         let broker = Broker::new(config.broker_limits());
         let engine = Engine::new(
@@ -247,6 +263,7 @@ impl Gateway {
             start_ms,
             now_ms: start_ms,
             packet_id: 0,
+            clock_error_ms,
         };
         gateway.engine.start(&config.plan().expect("valid"), sink);
         gateway.connect(b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03abc", sink);
@@ -388,7 +405,8 @@ impl Gateway {
     fn tell(&mut self, event: Event<'_>, sink: &mut Sink) {
         let moment = Moment {
             monotonic_ms: self.now_ms - self.start_ms,
-            wall_ms: WALL_MS + self.now_ms as i64,
+            wall_ms: WALL_MS + self.now_ms as i64 + self.clock_error_ms,
+            is_vouched: None,
         };
         self.engine.handle(moment, event, sink);
     }

@@ -43,17 +43,17 @@ impl Open {
     }
 }
 
-/// Writes as many of the first `items` as `buffer` holds: all, or a half of them, or a half of that. Gives the bytes, and how
-/// many of the items stand in them.
-pub(crate) fn write_front<'b, T>(
+/// Writes as many of the first `items` as `buffer` holds: all, or a half of them, or a half of that. Gives how many bytes
+/// that takes, and how many of the items stand in them.
+pub(crate) fn write_front<T>(
     items: &[T],
-    buffer: &'b mut [u8],
+    buffer: &mut [u8],
     write: impl Fn(&[T], &mut [u8]) -> Result<usize, Full>,
-) -> (&'b [u8], usize) {
+) -> (usize, usize) {
     let mut count = items.len();
     loop {
         match write(&items[..count], buffer) {
-            Ok(len) => return (&buffer[..len], count),
+            Ok(len) => return (len, count),
             Err(Full) => {
                 assert!(
                     count > 1,

@@ -16,7 +16,7 @@ use crate::limits::{
 };
 use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
-use crate::pipeline::{Firsts, Pipeline};
+use crate::pipeline::{Firsts, Pipeline, Unset};
 use crate::scout::Place;
 use crate::sensor::Sensor;
 use crate::time::Instant;
@@ -25,7 +25,7 @@ use core::error::Error;
 use core::fmt;
 use heapless::String;
 use serde::{Deserialize, Serialize};
-use wire::{Row, Summary};
+use wire::{Clock, Row, Summary};
 
 /// The version that is written, the first byte.
 const VERSION: u8 = 3;
@@ -75,6 +75,8 @@ struct Head {
     telemetry: Open,
     aggregates: Open,
     instant: Instant,
+    clock: Clock,
+    unset: Unset,
     last_alert: u64,
     firsts: Firsts,
     counters: Counters,
@@ -302,6 +304,8 @@ impl<M: Memory> Pipeline<M> {
             telemetry: self.telemetry,
             aggregates: self.aggregates,
             instant: self.instant,
+            clock: self.clock,
+            unset: self.unset,
             last_alert: self.last_alert,
             firsts: self.firsts,
             counters: self.counters.clone(),
@@ -359,28 +363,20 @@ impl<M: Memory> Pipeline<M> {
             *summary = parts.read::<Summary>("summaries")?;
         }
         parts.end()?;
-        let Head {
-            sensors,
-            telemetry,
-            aggregates,
-            instant,
-            last_alert,
-            firsts,
-            counters,
-            ..
-        } = head;
         Ok(Self {
             plan,
             memory,
             each,
-            sensors,
+            sensors: head.sensors,
             timers,
-            telemetry,
-            aggregates,
-            instant,
-            last_alert,
-            firsts,
-            counters,
+            telemetry: head.telemetry,
+            aggregates: head.aggregates,
+            instant: head.instant,
+            clock: head.clock,
+            unset: head.unset,
+            last_alert: head.last_alert,
+            firsts: head.firsts,
+            counters: head.counters,
         })
     }
 }

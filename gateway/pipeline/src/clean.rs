@@ -5,7 +5,7 @@ use crate::expression::Expression;
 use crate::limits::{RECENT_MAX, TIME_MS_MAX, TIME_MS_MIN, VALUE_ABS_MAX};
 use crate::time::Now;
 use serde::{Deserialize, Serialize};
-use wire::{Quality, Reasons, Timestamp};
+use wire::{Clock, Quality, Reasons, Timestamp};
 
 /// The last readings of a sensor as they were sent, to know a duplicate by.
 ///
@@ -67,13 +67,14 @@ const fn mixed(a: u64, b: u64) -> u64 {
 
 /// The event time that holds, and why if it is not the sensor's.
 ///
-/// A gateway whose own clock is not set yet (before 2001) can't say that a sensor is ahead.
+/// A gateway whose own clock is not set yet can't say that a sensor is ahead.
 pub(crate) fn judge_time(
     now: Now,
+    clock: Clock,
     config: &SensorConfig,
     time: Option<Timestamp>,
 ) -> (Timestamp, Reasons) {
-    let is_synced = now.wall.0 >= TIME_MS_MIN;
+    let is_synced = clock == Clock::Synced && now.wall.0 >= TIME_MS_MIN;
     let reasons = if is_synced {
         Reasons::NONE
     } else {

@@ -5,6 +5,7 @@ mod alarms;
 mod scouting;
 mod together;
 mod cleaning;
+mod clock;
 mod derive;
 mod due;
 mod seal;
@@ -14,6 +15,7 @@ mod thinning;
 mod replan;
 
 pub(crate) use self::alarms::Firsts;
+pub(crate) use self::clock::Unset;
 use crate::batch::Open;
 use crate::config::{Allotment, Invalid, Plan, SensorConfig};
 use crate::counters::Counters;
@@ -26,7 +28,7 @@ use crate::timers::Timers;
 use core::error::Error;
 use core::fmt;
 use heapless::String;
-use wire::{Flags, SensorId, SensorName, Timestamp};
+use wire::{Clock, Flags, SensorId, SensorName, Timestamp};
 
 /// One reading of one sensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,6 +83,10 @@ pub struct Pipeline<M: Memory> {
     pub(crate) aggregates: Open,
     /// The latest instant of any input: no input is earlier.
     pub(crate) instant: Instant,
+    /// How far the gateway's clock can be trusted from here on.
+    pub(crate) clock: Clock,
+    /// The times that it gave when it was not set, last.
+    pub(crate) unset: Unset,
     pub(crate) last_alert: u64,
     pub(crate) firsts: Firsts,
     pub(crate) counters: Counters,
@@ -123,6 +129,8 @@ impl<M: Memory> Pipeline<M> {
             telemetry: Open::default(),
             aggregates: Open::default(),
             instant: Instant::default(),
+            clock: Clock::Synced,
+            unset: Unset::default(),
             last_alert: 0,
             firsts: Firsts::default(),
             counters: Counters::default(),

@@ -29,6 +29,10 @@ pub struct Sensor {
     pub(crate) good: f64,
     /// Event time of that value.
     pub(crate) good_at: Timestamp,
+    /// Whether that is the time of the gateway's clock while that was not set.
+    pub(crate) is_good_placed: bool,
+    /// Whether it ever had that time.
+    pub(crate) is_placed: bool,
     /// When it is to be calculated from others: [`NEVER`], but for a short while.
     pub(crate) sample_at: Instant,
     /// What its formula came to last, and when, if it is the rate of that.
@@ -115,6 +119,8 @@ impl Sensor {
             heard: now,
             good: f64::NAN,
             good_at: Timestamp::default(),
+            is_good_placed: false,
+            is_placed: false,
             sample_at: NEVER,
             before: None,
             steady: Steady::default(),

@@ -24,7 +24,7 @@ use crate::limits::{EVENT_MS_ABS_MAX, TIME_MS_MIN, WINDOW_MS_MAX};
 use crate::sensor::NEVER as NEVER_DUE;
 use crate::time::{Instant, Now};
 use serde::{Deserialize, Serialize};
-use wire::{Quality, SensorId, Sketch, Summary, Timestamp, Window, WindowKind};
+use wire::{Clock, Quality, SensorId, Sketch, Summary, Timestamp, Window, WindowKind};
 
 const KINDS: [WindowKind; 2] = [WindowKind::Tumbling, WindowKind::Sliding];
 
@@ -298,6 +298,7 @@ impl Windows {
             sketch: sketch.filter(|_| whole.stats.n > 0),
             revision: if is_broken { self.revision } else { 0 },
             partial: is_open || is_broken,
+            clock: Clock::Synced,
         }
     }
 

@@ -228,7 +228,14 @@ fn time_pipeline(config: &Config, clock: Clock) -> Result<f64, DeviceError> {
     let mut machine = Machine::new(&plan, &config.sizes())?;
     let mut nothing = Nothing;
     let start = pipeline::Instant(0);
-    machine.apply(start, &Entry::Boot { offset_ms: 0 }, &mut nothing);
+    machine.apply(
+        start,
+        &Entry::Boot {
+            offset_ms: 0,
+            clock: wire::Clock::Synced,
+        },
+        &mut nothing,
+    );
     for number in 0..SENSORS {
         let device = format!("device-{number}");
         let entry = Entry::Sensor {

@@ -1,5 +1,5 @@
 use pipeline::config::{Range, Side as Direction, Threshold};
-use wire::Severity;
+use wire::{Clock, Severity};
 
 use super::*;
 use crate::journal::{ChunkWriter, wall_at};
@@ -46,7 +46,13 @@ fn chunk() -> Vec<u8> {
         writer.push(&mut bytes, instant, wall, entry).expect("room");
     };
     let offset_ms = OFFSET_MS;
-    push(Instant(0), &Entry::Boot { offset_ms });
+    push(
+        Instant(0),
+        &Entry::Boot {
+            offset_ms,
+            clock: Clock::Synced,
+        },
+    );
     let (device, signal) = ("boiler", "t");
     push(Instant(0), &Entry::Sensor { device, signal });
     for nth in 0..READINGS {

@@ -90,6 +90,9 @@ pub struct Config {
 pub struct Gateway {
     /// Name of the box: key of its records in Kafka, part of its topics.
     pub id: String,
+    /// The wall clock is set once this file is there; without it, once what it says is plausible.
+    #[serde(default)]
+    pub clock_file: Option<PathBuf>,
 }
 
 /// `[broker]`

@@ -65,6 +65,13 @@ impl Drain {
         }
     }
 
+    /// The clock was set: the batches were sealed so much later.
+    pub(super) fn move_marks(&mut self, shift_ms: i64) {
+        for (_, at) in &mut self.marks {
+            at.0 = at.0.saturating_add(shift_ms);
+        }
+    }
+
     /// Batches up to this are in Kafka.
     pub(super) fn note_sent(&mut self, sequence: Sequence) {
         while self
@@ -103,7 +110,7 @@ impl Drain {
             oldest_age_s: self
                 .marks
                 .front()
-                .map(|(_, at)| u64::try_from(now.wall.0 - at.0).unwrap_or(0) / 1_000),
+                .map(|(_, at)| u64::try_from(now.wall.0.saturating_sub(at.0)).unwrap_or(0) / 1_000),
             drain_eta_s: self.eta_s,
             thinned_rows: self.backlog.thinned_rows,
             thinned_items: self.backlog.thinned_items,

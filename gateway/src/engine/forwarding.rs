@@ -9,6 +9,7 @@ use super::{Action, Engine, Perform, Waiting, gaps};
 use crate::forward::{Failure, Found, Step};
 use crate::limits::TRANSFER_BYTES_MAX;
 use crate::outbox::{Backlog, Lane, OutboxRow, Sequence, Watermark};
+use crate::repair::repair;
 
 impl Engine {
     /// Takes the next steps.
@@ -42,17 +43,22 @@ impl Engine {
     }
 
     /// What was thinned, and what is too large for Kafka, goes as gap records under the sequences of the rows: so they are
-    /// exactly once where the rows would have been.
+    /// exactly once where the rows would have been. What has times of a clock that was not set goes with right ones, if it is set now.
     pub(super) fn handle_loaded(&mut self, now: Now, mut rows: Vec<OutboxRow>) {
         self.forwarder
             .handle_loaded(rows.last().map(|row| row.sequence));
         let gateway = &self.settings.gateway;
-        for row in rows.iter_mut().filter(|row| row.is_thinned()) {
-            let reason = gaps::reason_of_thinning(row.lane);
-            *row = gaps::in_place_of(row, reason, gateway, now.wall);
+        let at = (now.wall, self.timeline.clock());
+        for row in &mut rows {
+            if row.is_thinned() {
+                let reason = gaps::reason_of_thinning(row.lane);
+                *row = gaps::in_place_of(row, reason, gateway, at);
+            } else {
+                repair(row, self.machine.eras());
+            }
         }
         self.loaded = self.oversize.apply(rows, |dead| {
-            gaps::in_place_of(dead, GapReason::Refused, gateway, now.wall)
+            gaps::in_place_of(dead, GapReason::Refused, gateway, at)
         });
     }
 

@@ -1,6 +1,6 @@
 //! The record that goes to Kafka in the place of a row that will never come.
 
-use wire::{Gap, GapReason, Timestamp};
+use wire::{Clock, Gap, GapReason, Timestamp, stamp};
 
 use crate::limits::GAP_BYTES_MAX;
 use crate::outbox::{Lane, OutboxRow};
@@ -10,7 +10,7 @@ pub(super) fn in_place_of(
     row: &OutboxRow,
     reason: GapReason,
     gateway: &str,
-    at: Timestamp,
+    (at, clock): (Timestamp, Clock),
 ) -> OutboxRow {
     let gap = Gap {
         lane: match row.lane {
@@ -25,8 +25,10 @@ pub(super) fn in_place_of(
         at,
     };
     let mut buffer = [0; GAP_BYTES_MAX];
-    let bytes = gap.write(gateway, &mut buffer).unwrap_or_default();
-    debug_assert!(!bytes.is_empty(), "GAP_BYTES_MAX holds the longest id");
+    let len = gap.write(gateway, &mut buffer).map_or(0, <[u8]>::len);
+    debug_assert!(len > 0, "GAP_BYTES_MAX holds the longest id");
+    let bytes = &mut buffer[..len];
+    stamp(bytes, clock);
     OutboxRow {
         lane: Lane::Gap,
         sequence: row.sequence,

@@ -9,6 +9,7 @@
 
 mod event;
 mod acks;
+mod apply;
 mod backlog;
 mod commits;
 mod durability;
@@ -43,6 +44,7 @@ use crate::outbox::{OutboxRow, Sequences};
 use crate::refusals::Refusals;
 
 use acks::{Acks, Creditor};
+use apply::Untold;
 use backlog::Drain;
 pub use backlog::Waiting;
 use commits::Commits;
@@ -50,7 +52,7 @@ pub use event::{Action, Event, Perform, RequestId};
 use held::Held;
 pub use intake::POST_CLIENT_ID;
 pub use operate::Answer;
-use outlet::{Outlet, Port};
+use outlet::Port;
 use oversize::Oversize;
 pub use replan::{Hot, Impossible};
 pub use settings::{Restored, Settings};
@@ -90,14 +92,6 @@ pub struct Engine {
     random: Pcg64,
 }
 
-/// A change of the clocks that is not in the journal yet: it is written before the next entry, so that
-/// an idle box writes nothing.
-#[derive(Clone, Copy, Debug)]
-enum Untold {
-    Boot,
-    Clock,
-}
-
 /// When the next checkpoint is due.
 #[derive(Clone, Copy, Debug)]
 struct Checkpoints {
@@ -121,7 +115,8 @@ impl Engine {
         restored: Restored,
         moment: Moment,
     ) -> Self {
-        let timeline = Timeline::new(moment, restored.machine.instant());
+        let machine = &restored.machine;
+        let timeline = Timeline::new(moment, machine.instant(), machine.offset_ms());
         let now = timeline.now().instant;
         Self {
             timeline,
@@ -169,6 +164,7 @@ impl Engine {
             self.untold.get_or_insert(Untold::Clock);
         }
         let now = self.timeline.now();
+        self.tell_clock_is_set(now, out);
         self.serve_deadlines(now, out);
         match event {
             Event::Received { connection, packet } => {
@@ -350,42 +346,6 @@ impl Engine {
             self.status_due = Instant(now.instant.0 + self.settings.status_interval_ms);
             self.publish_status(now, out);
         }
-    }
-
-    /// Writes the entry, then applies it.
-    fn apply<P: Perform>(&mut self, now: Now, entry: &Entry<'_>, out: &mut P) {
-        let offset_ms = self.timeline.offset_ms();
-        match self.untold.take() {
-            Some(Untold::Boot) => self.apply_one(now, &Entry::Boot { offset_ms }, out),
-            Some(Untold::Clock) => self.apply_one(now, &Entry::Clock { offset_ms }, out),
-            None => {}
-        }
-        self.apply_one(now, entry, out);
-    }
-
-    fn apply_one<P: Perform>(&mut self, now: Now, entry: &Entry<'_>, out: &mut P) {
-        if self.commits.push_entry(now, entry).is_err() {
-            debug_assert!(
-                false,
-                "a message is taken only where the chunk has room for it"
-            );
-            return;
-        }
-        let mut outlet = Outlet {
-            port: Port {
-                out,
-                commits: &mut self.commits,
-                nodes: &mut self.nodes,
-                held: &mut self.held,
-                now,
-            },
-            broker: &mut self.broker,
-            gateway: &self.settings.gateway,
-            publish_averages: self.settings.publish_averages,
-            message: &mut self.message,
-            alerts: &mut self.counters.alerts,
-        };
-        self.machine.apply(now.instant, entry, &mut outlet);
     }
 }
 

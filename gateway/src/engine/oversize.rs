@@ -1,6 +1,8 @@
 //! Rows that Kafka finds too large: in halves, in quarters, and so on; for what is still too large something else goes.
 
-use wire::{BatchReader, Frame, Full, Kind, Row, SensorId, SensorName, Summary, SummaryReader};
+use wire::{
+    BatchReader, Frame, Full, Kind, Row, SensorId, SensorName, Summary, SummaryReader, stamp,
+};
 
 use crate::limits::{BATCH_BYTES, OVERSIZE_PARTS_MAX, TRANSFER_ROWS_MAX};
 use crate::outbox::{OutboxRow, Sequence};
@@ -58,9 +60,12 @@ fn split(row: &OutboxRow, parts: usize) -> Option<Vec<OutboxRow>> {
         return None;
     }
     let Frame {
-        kind, gateway, at, ..
+        kind,
+        gateway,
+        at,
+        clock,
     } = Frame::read(&row.bytes).ok()?;
-    match kind {
+    let mut parts = match kind {
         Kind::Telemetry => Items {
             named: BatchReader::new(&row.bytes)
                 .ok()?
@@ -82,7 +87,11 @@ fn split(row: &OutboxRow, parts: usize) -> Option<Vec<OutboxRow>> {
             wire::write_summaries(gateway, at, part, name, buffer).map(<[u8]>::len)
         }),
         Kind::Alert | Kind::Gap => None,
+    }?;
+    for part in &mut parts {
+        stamp(&mut part.bytes, clock);
     }
+    Some(parts)
 }
 
 /// What a row holds, each item with the name of its sensor.

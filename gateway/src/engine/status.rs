@@ -64,6 +64,8 @@ pub struct Status {
     pub acks_pending: usize,
     /// `connected`, `away`, `off` (no Kafka is configured), or `stopped` (a person must act).
     pub uplink: &'static str,
+    /// Whether the wall clock is set: `synced` or `unsynced`.
+    pub clock: &'static str,
     /// Whether the disk has no room: nothing is acknowledged then.
     pub disk_full: bool,
     /// Highest sequence sealed: alerts, gaps, aggregates, telemetry.
@@ -115,6 +117,7 @@ impl Engine {
                 (true, false, true) => "connected",
                 (true, false, false) => "away",
             },
+            clock: self.timeline.clock().name(),
             disk_full: self.commits.is_refused(),
             sealed: self.machine.sealed().map(|sequence| sequence.0),
             sent: self.forwarder.sent().map(|sequence| sequence.0),

@@ -5,7 +5,7 @@ use std::io;
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
-use wire::{Alert, Gap, Reasons, Row, SensorName, Sketch, Stats, Summary};
+use wire::{Alert, Clock, Gap, Reasons, Row, SensorName, Sketch, Stats, Summary};
 
 use super::{FormError, Sound, open};
 
@@ -80,6 +80,10 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn is_synced(clock: &str) -> bool {
+    clock == Clock::Synced.name()
+}
+
 /// A summary. Its statistics can be merged with others, as gateway/wire/FORMAT.md says.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SummaryJson<'a> {
@@ -107,6 +111,8 @@ pub struct SummaryJson<'a> {
     bad: u32,
     revision: u32,
     partial: bool,
+    #[serde(skip_serializing_if = "is_synced")]
+    clock: &'static str,
 }
 
 /// An alert.
@@ -124,6 +130,8 @@ pub struct AlertJson<'a> {
     first_out: Option<u64>,
     severity: &'static str,
     at: i64,
+    #[serde(skip_serializing_if = "is_synced")]
+    clock: &'static str,
     since: i64,
     value: Option<Number>,
     limit: Option<Number>,
@@ -204,6 +212,7 @@ impl<'a> SummaryJson<'a> {
             bad: summary.bad,
             revision: summary.revision,
             partial: summary.partial,
+            clock: summary.clock.name(),
         }
     }
 }
@@ -224,6 +233,7 @@ impl<'a> AlertJson<'a> {
             first_out: alert.first_out,
             severity: alert.severity.name(),
             at: alert.at.0,
+            clock: alert.clock.name(),
             since: alert.since.0,
             value: alert.value.map(Number),
             limit: alert.limit.map(Number),
@@ -252,6 +262,8 @@ impl<'a> GapJson<'a> {
 struct TelemetryJson<'a, I: Serialize> {
     gateway: &'a str,
     at: i64,
+    #[serde(skip_serializing_if = "is_synced")]
+    clock: &'static str,
     readings: I,
 }
 
@@ -259,6 +271,8 @@ struct TelemetryJson<'a, I: Serialize> {
 struct AggregatesJson<'a, I: Serialize> {
     gateway: &'a str,
     at: i64,
+    #[serde(skip_serializing_if = "is_synced")]
+    clock: &'static str,
     summaries: I,
 }
 
@@ -283,6 +297,7 @@ pub(super) fn write(row: &[u8], buffer: &mut Vec<u8>) -> Result<(), FormError> {
             let form = TelemetryJson {
                 gateway: frame.gateway,
                 at: frame.at.0,
+                clock: frame.clock.name(),
                 readings: Items(readings),
             };
             serde_json::to_writer(out, &form)
@@ -295,6 +310,7 @@ pub(super) fn write(row: &[u8], buffer: &mut Vec<u8>) -> Result<(), FormError> {
             let form = AggregatesJson {
                 gateway: frame.gateway,
                 at: frame.at.0,
+                clock: frame.clock.name(),
                 summaries: Items(summaries),
             };
             serde_json::to_writer(out, &form)

@@ -23,6 +23,7 @@ pub(super) fn write(row: &[u8], buffer: &mut Vec<u8>) -> Result<(), FormError> {
         Sound::Telemetry(frame, reader) => {
             fields.text(1, frame.gateway);
             fields.signed(2, frame.at.0);
+            fields.unsigned(4, frame.clock as u64);
             for item in reader {
                 let (name, row) = item?;
                 fields.message(3, |fields| write_reading(fields, name, &row));
@@ -31,6 +32,7 @@ pub(super) fn write(row: &[u8], buffer: &mut Vec<u8>) -> Result<(), FormError> {
         Sound::Aggregates(frame, reader) => {
             fields.text(1, frame.gateway);
             fields.signed(2, frame.at.0);
+            fields.unsigned(4, frame.clock as u64);
             for item in reader {
                 let (name, summary) = item?;
                 fields.message(3, |fields| write_summary(fields, name, &summary));
@@ -97,6 +99,7 @@ fn write_summary(fields: &mut Fields<'_>, name: SensorName<'_>, summary: &Summar
     if let Some(sketch) = &summary.sketch {
         fields.message(25, |fields| write_sketch(fields, sketch));
     }
+    fields.unsigned(26, summary.clock as u64);
 }
 
 fn write_sketch(fields: &mut Fields<'_>, sketch: &Sketch) {
@@ -132,6 +135,7 @@ fn write_alert(fields: &mut Fields<'_>, gateway: &str, alert: &Alert<'_>) {
     fields.text(15, alert.transition.name());
     fields.text(16, alert.standing.name());
     fields.unsigned(17, alert.first_out.unwrap_or(0));
+    fields.unsigned(18, alert.clock as u64);
 }
 
 fn write_gap(fields: &mut Fields<'_>, gateway: &str, gap: &Gap) {

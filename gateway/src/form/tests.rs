@@ -4,13 +4,15 @@ use wire::{AlertState, Content, Flags, Quality, Reasons, Row, SensorId, SensorNa
 use super::*;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wire/golden");
-const MESSAGES: [&str; 8] = [
+const MESSAGES: [&str; 10] = [
     "telemetry",
     "telemetry-noisy",
     "telemetry-unit",
+    "telemetry-repaired",
     "aggregates",
     "aggregates-sketch",
     "alert",
+    "alert-unsynced",
     "alarm",
     "gap",
 ];

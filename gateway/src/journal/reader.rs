@@ -2,13 +2,13 @@
 
 use pipeline::limits::{NOTE_BYTES_MAX, PERSON_BYTES_MAX};
 use pipeline::{Command, Instant, Verb};
-use wire::{SensorId, Timestamp};
+use wire::{Clock, SensorId, Timestamp};
 
 use super::{
     CHUNK_HEADER_BYTES, CHUNK_TRAILER_BYTES, CHUNK_VERSION, Entry, FLAG_ADVANCE, FLAG_SINGLE,
-    FLAG_TIME, Malformed, Position, TAG_BOOT, TAG_CLOCK, TAG_DELIVERY, TAG_MASK, TAG_OPERATE,
-    TAG_PLAN, TAG_READING, TAG_SENSOR, TAG_TICK, VERB_ACKNOWLEDGE, VERB_SHELVE, VERB_UNSHELVE,
-    wall_at,
+    FLAG_TIME, FLAG_UNSET, Malformed, Position, TAG_BOOT, TAG_CLOCK, TAG_DELIVERY, TAG_MASK,
+    TAG_OPERATE, TAG_PLAN, TAG_READING, TAG_SENSOR, TAG_TICK, VERB_ACKNOWLEDGE, VERB_SHELVE,
+    VERB_UNSHELVE, wall_at,
 };
 use crate::limits::{DEVICE_BYTES_MAX, PLAN_BYTES_MAX, SIGNAL_BYTES_MAX};
 
@@ -86,10 +86,15 @@ impl<'a> ChunkReader<'a> {
             TAG_BOOT | TAG_CLOCK => {
                 self.offset_ms = unzigzag(self.varint()?);
                 let offset_ms = self.offset_ms;
-                if tag & TAG_MASK == TAG_BOOT {
-                    Entry::Boot { offset_ms }
+                let clock = if tag & FLAG_UNSET == 0 {
+                    Clock::Synced
                 } else {
-                    Entry::Clock { offset_ms }
+                    Clock::Unsynced
+                };
+                if tag & TAG_MASK == TAG_BOOT {
+                    Entry::Boot { offset_ms, clock }
+                } else {
+                    Entry::Clock { offset_ms, clock }
                 }
             }
             TAG_SENSOR => Entry::Sensor {

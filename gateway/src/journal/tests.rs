@@ -9,7 +9,7 @@ fn chunk(entries: &[(u64, Entry<'_>)]) -> Vec<u8> {
     let mut writer = ChunkWriter::begin(&mut bytes, Position(10), Instant(1_000));
     let mut offset_ms = WALL;
     for (instant, entry) in entries {
-        if let Entry::Boot { offset_ms: set } | Entry::Clock { offset_ms: set } = entry {
+        if let Entry::Boot { offset_ms: set, .. } | Entry::Clock { offset_ms: set, .. } = entry {
             offset_ms = *set;
         }
         let wall = wall_at(Instant(*instant), offset_ms);
@@ -37,7 +37,13 @@ fn check(entries: &[(u64, Entry<'_>)]) {
 #[test]
 fn every_kind_of_entry_comes_back() {
     check(&[
-        (1_000, Entry::Boot { offset_ms: WALL }),
+        (
+            1_000,
+            Entry::Boot {
+                offset_ms: WALL,
+                clock: Clock::Unsynced,
+            },
+        ),
         (
             1_000,
             Entry::Sensor {
@@ -67,7 +73,13 @@ fn every_kind_of_entry_comes_back() {
                 value: 0.1,
             },
         ),
-        (2_000, Entry::Clock { offset_ms: -5 }),
+        (
+            2_000,
+            Entry::Clock {
+                offset_ms: -5,
+                clock: Clock::Synced,
+            },
+        ),
         (
             2_000,
             Entry::Reading {
@@ -128,7 +140,16 @@ fn a_full_chunk_refuses_and_stays_whole() {
 
 #[test]
 fn a_flipped_bit_anywhere_is_seen() {
-    let bytes = chunk(&[(1_000, Entry::Boot { offset_ms: 1 }), (1_001, Entry::Tick)]);
+    let bytes = chunk(&[
+        (
+            1_000,
+            Entry::Boot {
+                offset_ms: 1,
+                clock: Clock::Synced,
+            },
+        ),
+        (1_001, Entry::Tick),
+    ]);
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);

@@ -1,6 +1,6 @@
 //! Why a saved state cannot be gone on with.
 
-use super::STATE_VERSION;
+use super::state::STATE_VERSION;
 
 /// A saved state that cannot be gone on with.
 #[derive(Debug, thiserror::Error)]

@@ -194,6 +194,7 @@ mod tests {
     fn the_message_of_an_alert_is_understood() {
         let mut message = crate::messages::Message::default();
         let alert = wire::Alert {
+            clock: wire::Clock::Synced,
             id: 7,
             sensor: wire::SensorId(1),
             name: wire::SensorName {

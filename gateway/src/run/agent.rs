@@ -17,8 +17,8 @@ const TASKS_PER_TURN_MAX: usize = 8;
 impl Loop {
     /// What the clocks say.
     #[must_use]
-    pub fn moment(&self) -> Moment {
-        self.clock.now()
+    pub fn moment(&mut self) -> Moment {
+        self.clock.now().attested(&mut self.witness)
     }
 
     /// From here on the agent has its say; `config` is what holds. The gateway comes in by `door` to test itself.

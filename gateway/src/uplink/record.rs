@@ -1,7 +1,7 @@
 //! A row of the outbox as a record of Kafka.
 
 use rdkafka::message::{Header, OwnedHeaders};
-use wire::Kind;
+use wire::{Clock, Kind};
 
 use super::settings::{Settings, Topics};
 use crate::outbox::{Lane, OutboxRow, Watermark};
@@ -25,7 +25,11 @@ pub(super) fn row_headers(settings: &Settings, epoch: u64, row: &OutboxRow) -> O
         Lane::Aggregate => ("tidegate.aggregate.v1", Kind::Aggregates),
         Lane::Telemetry => ("tidegate.telemetry.v1", Kind::Telemetry),
     };
-    headers(settings, &id, name, settings.form.content_type(kind))
+    let headers = headers(settings, &id, name, settings.form.content_type(kind));
+    headers.insert(Header {
+        key: "clock",
+        value: Some(Clock::of(&row.bytes).name()),
+    })
 }
 
 /// The end of a record's id, where a row went in parts.
@@ -57,7 +61,7 @@ fn headers(settings: &Settings, id: &str, kind: &str, content: &str) -> OwnedHea
         key,
         value: Some(value),
     };
-    let fixed = OwnedHeaders::new_with_capacity(5 + settings.labels.len())
+    let fixed = OwnedHeaders::new_with_capacity(6 + settings.labels.len())
         .insert(header("ce_specversion", "1.0"))
         .insert(header("ce_id", id))
         .insert(header("ce_source", &source))

@@ -247,6 +247,7 @@ fn rows_arrive_as_cloud_events_in_the_topic_of_their_lane() {
             ("ce_source", "tidegate/edge-1"),
             ("ce_type", "tidegate.alert.v1"),
             ("content-type", "application/vnd.tidegate.alert"),
+            ("clock", "synced"),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .to_vec(),

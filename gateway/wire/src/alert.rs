@@ -8,7 +8,7 @@ use self::standing::{KINDS, STANDINGS, TRANSITIONS};
 pub use self::why::Why;
 use crate::bytes::{Cursor, Full, Malformed};
 use crate::dictionary::SensorName;
-use crate::frame::{Frame, Kind};
+use crate::frame::{Clock, Frame, Kind};
 use crate::reading::{SensorId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,8 @@ pub struct Alert<'a> {
     pub severity: Severity,
     /// When the gateway decided, by its wall clock.
     pub at: Timestamp,
+    /// How far that clock can be trusted.
+    pub clock: Clock,
     /// Event time of the reading with which the occurrence began.
     pub since: Timestamp,
     /// The value on which it was decided, if it was one.
@@ -105,6 +107,7 @@ impl<'a> Alert<'a> {
             kind: Kind::Alert,
             gateway,
             at: self.at,
+            clock: self.clock,
         }
         .write(buffer, |writer| {
             writer.unsigned(self.id)?;
@@ -176,6 +179,7 @@ impl<'a> Alert<'a> {
                 _ => return Err(Malformed::Part("severity")),
             },
             at: frame.at,
+            clock: frame.clock,
             since: Timestamp(frame.at.0.wrapping_add(body.signed()?)),
             value: body.option()?,
             limit: body.option()?,
@@ -229,6 +233,7 @@ mod tests {
                 first_out: (numbers.3 > 0).then_some(numbers.3),
                 severity: Severity::Critical,
                 at: Timestamp(at),
+                clock: Clock::read(numbers.0 % 3).unwrap(),
                 since: Timestamp(since),
                 value,
                 limit,
@@ -242,7 +247,7 @@ mod tests {
         #[test]
         fn any_body_is_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut buffer = std::vec![0; body.len() + 32];
-            let frame = Frame { kind: Kind::Alert, gateway: "x", at: Timestamp(0) };
+            let frame = Frame { kind: Kind::Alert, gateway: "x", at: Timestamp(0), clock: Clock::Synced };
             let bytes = frame.write(&mut buffer, |writer| writer.put(&body)).unwrap();
             if let Ok((gateway, _)) = Alert::read(bytes) {
                 prop_assert_eq!(gateway, "x");

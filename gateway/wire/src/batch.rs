@@ -5,7 +5,7 @@
 use crate::bytes::{Cursor, Full, Malformed, Writer};
 use crate::column::{Numbers, write_numbers};
 use crate::dictionary::{Group, SensorName, read_group, write_group};
-use crate::frame::{Frame, Kind};
+use crate::frame::{Clock, Frame, Kind};
 use crate::reading::{Content, Flags, Row, SensorId, Timestamp};
 use crate::times::{Lags, Times, open_times, write_lags, write_times};
 
@@ -29,6 +29,7 @@ pub fn write_batch<'b, 'n, R: AsRef<Row>>(
         kind: Kind::Telemetry,
         gateway,
         at,
+        clock: Clock::Synced,
     }
     .write(buffer, |writer| {
         writer.section(|writer| {

@@ -1,7 +1,7 @@
 //! A gap: a range of sequences that will never come, how many readings were in it, and why.
 
 use crate::bytes::{Full, Malformed};
-use crate::frame::{Frame, Kind};
+use crate::frame::{Clock, Frame, Kind};
 use crate::reading::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,7 @@ impl Gap {
             kind: Kind::Gap,
             gateway,
             at: self.at,
+            clock: Clock::Synced,
         }
         .write(buffer, |writer| {
             writer.put(&[self.lane as u8, self.reason as u8])?;

@@ -29,7 +29,7 @@ pub use batch::{BatchReader, write_batch};
 pub use bytes::{Full, Malformed};
 pub use checksum::crc32c;
 pub use dictionary::SensorName;
-pub use frame::{Frame, Kind};
+pub use frame::{Clock, Frame, Kind, stamp};
 pub use gap::{Gap, GapReason, Lane};
 pub use reading::{Content, Flags, LEFT_OUT_MAX, Quality, Reasons, Row, SensorId, Timestamp};
 pub use report::{REPORT_VALUES_MAX, REPORT_VERSION, Report, ReportFault, write_report};

@@ -82,8 +82,15 @@ impl Reasons {
     /// A condition of the user says that it is not wanted.
     pub const CONDITION: Self = Self(1 << 14);
 
+    /// The gateway's own clock was not set when the reading came, and what it gave was moved since.
+    pub const CLOCK_REPAIRED: Self = Self(1 << 15);
+
+    /// The time that holds is the gateway's: the sensor gave none, or one that cannot be.
+    pub const TIME_OF_GATEWAY: Self =
+        Self(Self::TIME_REPAIRED.0 | Self::FUTURE.0 | Self::ARRIVAL_TIME.0);
+
     /// What each bit is called, from the lowest, in messages and exports.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "out_of_range",
         "not_finite",
         "late",
@@ -99,6 +106,7 @@ impl Reasons {
         "clock_unsynced",
         "step",
         "condition",
+        "clock_repaired",
     ];
 
     /// The names of the reasons in this set.
@@ -113,6 +121,18 @@ impl Reasons {
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any reason of `other` is in this set.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// This set without the reasons of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 
@@ -145,6 +165,12 @@ impl Flags {
     #[must_use]
     pub const fn new(quality: Quality, reasons: Reasons) -> Self {
         Self(quality as u32 | (reasons.0 as u32) << 2)
+    }
+
+    /// The same with other reasons.
+    #[must_use]
+    pub const fn with_reasons(self, reasons: Reasons) -> Self {
+        Self(self.0 & !(0xffff << 2) | (reasons.0 as u32) << 2)
     }
 
     /// The same, behind so many rows that were left out, at most [`LEFT_OUT_MAX`].

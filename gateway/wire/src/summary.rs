@@ -2,7 +2,7 @@
 
 use crate::bytes::{Cursor, Full, Malformed, Writer};
 use crate::dictionary::{Group, SensorName, read_group, write_group};
-use crate::frame::{Frame, Kind};
+use crate::frame::{Clock, Frame, Kind};
 use crate::reading::{SensorId, Timestamp};
 use crate::sketch::Sketch;
 use crate::stats::Stats;
@@ -69,6 +69,8 @@ pub struct Summary {
     pub revision: u32,
     /// Whether the gateway's clock closed it, and not a later reading: more may have been on its way.
     pub partial: bool,
+    /// How far the times of its values can be trusted, where they are the gateway's.
+    pub clock: Clock,
 }
 
 impl Summary {
@@ -93,7 +95,8 @@ const HAS_STATS: u8 = 1 << 2;
 const HAS_EWMA: u8 = 1 << 3;
 const HAS_SKETCH: u8 = 1 << 4;
 const SESSION: u8 = 1 << 5;
-const MARKS: u8 = SLIDING | PARTIAL | HAS_STATS | HAS_EWMA | HAS_SKETCH | SESSION;
+/// Where the clock stands, in two bits.
+const CLOCK_BIT: u32 = 6;
 
 /// Writes a batch of `summaries`, which should stand sensor by sensor (a sensor that comes twice is named twice). Gives the
 /// bytes of `buffer` that were filled.
@@ -111,6 +114,7 @@ pub fn write_summaries<'b, 'n, S: AsRef<Summary>>(
         kind: Kind::Aggregates,
         gateway,
         at,
+        clock: Clock::Synced,
     }
     .write(buffer, |writer| {
         for group in summaries.chunk_by(|a, b| a.as_ref().sensor == b.as_ref().sensor) {
@@ -137,7 +141,7 @@ fn write_summary(writer: &mut Writer<'_>, base: Timestamp, summary: &Summary) ->
         length_ms,
         kind,
     } = summary.window;
-    let mut marks = 0;
+    let mut marks = (summary.clock as u8) << CLOCK_BIT;
     for (mark, is_set) in [
         (SLIDING, kind == WindowKind::Sliding),
         (PARTIAL, summary.partial),
@@ -247,9 +251,7 @@ fn read_summary(
         SESSION => WindowKind::Session,
         _ => return Err(Malformed::Part("marks of a summary")),
     };
-    if marks & !MARKS != 0 {
-        return Err(Malformed::Part("marks of a summary"));
-    }
+    let clock = Clock::read(marks >> CLOCK_BIT)?;
     let start = Timestamp(base.0.wrapping_add(cursor.signed()?));
     let length_ms = cursor.small("length of a window")?;
     Ok(Summary {
@@ -278,6 +280,7 @@ fn read_summary(
             Some(Sketch::read(cursor)?)
         },
         partial: marks & PARTIAL != 0,
+        clock,
     })
 }
 

@@ -9,9 +9,10 @@
 use std::fs;
 use std::path::PathBuf;
 use wire::{
-    Alert, AlertKind, BatchReader, Content, Flags, Gap, GapReason, Lane, Quality, Reasons, Report,
-    Row, SensorId, SensorName, Severity, Sketch, Standing, Stats, Summary, SummaryReader,
-    Timestamp, Transition, Why, Window, WindowKind, write_batch, write_report, write_summaries,
+    Alert, AlertKind, BatchReader, Clock, Content, Flags, Gap, GapReason, Lane, Quality, Reasons,
+    Report, Row, SensorId, SensorName, Severity, Sketch, Standing, Stats, Summary, SummaryReader,
+    Timestamp, Transition, Why, Window, WindowKind, stamp, write_batch, write_report,
+    write_summaries,
 };
 
 /// 2026-01-01T00:01:00Z.
@@ -158,6 +159,7 @@ fn summaries() -> Vec<Summary> {
             sketch: None,
             revision: 2,
             partial: false,
+            clock: Clock::Synced,
         },
         Summary {
             sensor: SensorId(1),
@@ -169,6 +171,7 @@ fn summaries() -> Vec<Summary> {
             sketch: None,
             revision: 0,
             partial: true,
+            clock: Clock::Synced,
         },
     ]
 }
@@ -208,6 +211,7 @@ fn alert() -> Alert<'static> {
         first_out: None,
         severity: Severity::Critical,
         at: Timestamp(AT),
+        clock: Clock::Synced,
         since: Timestamp(AT - 5000),
         value: Some(92.5),
         limit: Some(90.0),
@@ -230,6 +234,26 @@ fn alarm() -> Alert<'static> {
     }
 }
 
+/// Of a box whose clock was set later: the first reading has no time of its own.
+fn repaired_rows() -> Vec<Row> {
+    let both = Reasons::ARRIVAL_TIME | Reasons::CLOCK_REPAIRED;
+    let (quality, own) = (Quality::Good, Reasons::CLOCK_REPAIRED);
+    vec![
+        row(0, -3000, 0, Content::AsSent(20.25), quality, both),
+        row(1, -2500, 500, Content::AsSent(50.0), quality, own),
+    ]
+}
+
+/// Of a box whose clock is not set.
+fn early() -> Alert<'static> {
+    Alert {
+        at: Timestamp(60_000),
+        clock: Clock::Unsynced,
+        since: Timestamp(55_000),
+        ..alert()
+    }
+}
+
 fn gap() -> Gap {
     Gap {
         lane: Lane::Telemetry,
@@ -245,6 +269,13 @@ const REPORT: [(&str, f64); 2] = [("temp", 20.25), ("rpm", f64::NAN)];
 
 fn written(name_of_message: &str) -> Vec<u8> {
     let mut buffer = [0; 512];
+    if name_of_message == "telemetry-repaired" {
+        let len = write_batch("edge-7", Timestamp(AT), &repaired_rows(), name, &mut buffer);
+        let len = len.unwrap().len();
+        let message = &mut buffer[..len];
+        stamp(message, Clock::Repaired);
+        return message.to_vec();
+    }
     let bytes = match name_of_message {
         "telemetry" => write_batch("edge-7", Timestamp(AT), &rows(), name, &mut buffer),
         "telemetry-noisy" => write_batch("edge-7", Timestamp(AT), &noisy_rows(), name, &mut buffer),
@@ -260,6 +291,7 @@ fn written(name_of_message: &str) -> Vec<u8> {
             write_summaries("edge-7", Timestamp(AT), &[session()], name, &mut buffer)
         }
         "alert" => alert().write("edge-7", &mut buffer),
+        "alert-unsynced" => early().write("edge-7", &mut buffer),
         "alarm" => alarm().write("edge-7", &mut buffer),
         "report" => write_report(300, Some(Timestamp(AT)), &REPORT, &mut buffer),
         _ => gap().write("edge-7", &mut buffer),
@@ -267,13 +299,15 @@ fn written(name_of_message: &str) -> Vec<u8> {
     bytes.unwrap().to_vec()
 }
 
-const MESSAGES: [&str; 9] = [
+const MESSAGES: [&str; 11] = [
     "telemetry",
     "telemetry-noisy",
     "telemetry-unit",
+    "telemetry-repaired",
     "aggregates",
     "aggregates-sketch",
     "alert",
+    "alert-unsynced",
     "alarm",
     "gap",
     "report",
@@ -327,6 +361,7 @@ fn version_1_is_read_as_ever() {
         ("telemetry", rows()),
         ("telemetry-noisy", noisy_rows()),
         ("telemetry-unit", sixteenths_rows()),
+        ("telemetry-repaired", repaired_rows()),
     ] {
         let read: Vec<Row> = BatchReader::new(&golden(message))
             .unwrap()
@@ -343,6 +378,8 @@ fn version_1_is_read_as_ever() {
     let mut read = SummaryReader::new(&session_bytes).unwrap();
     assert_eq!(read.next().unwrap().unwrap().1, session());
     assert_eq!(Alert::read(&golden("alert")), Ok(("edge-7", alert())));
+    let early_bytes = golden("alert-unsynced");
+    assert_eq!(Alert::read(&early_bytes), Ok(("edge-7", early())));
     assert_eq!(Alert::read(&golden("alarm")), Ok(("edge-7", alarm())));
     assert_eq!(Gap::read(&golden("gap")), Ok(("edge-7", gap())));
 

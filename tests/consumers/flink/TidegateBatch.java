@@ -51,7 +51,8 @@ public final class TidegateBatch {
             throw new Malformed("the checksum differs");
         }
         Cursor body = new Cursor(ByteBuffer.wrap(message, 1, end - 1));
-        int kind = body.octet();
+        // Above the kind stands how far the gateway's clock could be trusted; each reading says so in its reasons.
+        int kind = body.octet() & 15;
         if (kind != TELEMETRY) {
             throw new Malformed("kind " + kind + " is no batch of readings");
         }

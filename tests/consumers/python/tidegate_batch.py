@@ -27,7 +27,9 @@ QUALITIES = ("good", "uncertain", "bad", "bad")
 REASONS = (
     "out_of_range", "not_finite", "late", "time_repaired", "future", "arrival_time", "spike", "stuck", "filled", "unit",
     "sentinel", "noisy", "clock_unsynced", "step", "condition",
+    "clock_repaired",
 )
+CLOCKS = ("synced", "unsynced", "repaired")
 LANES = {1: "telemetry", 2: "aggregates", 3: "alerts"}
 GAP_REASONS = ("thinned", "dropped", "corrupt", "refused", "purged")
 SEVERITIES = ("info", "warning", "critical")
@@ -135,6 +137,7 @@ class Summary:
     revision: int
     partial: bool
     sketch: Optional[Sketch] = None
+    clock: str = "synced"
 
 
 @dataclass(frozen=True)
@@ -170,12 +173,13 @@ class Gap:
 
 @dataclass(frozen=True)
 class Message:
-    """A decoded message: who wrote it, when, and what is in it."""
+    """A decoded message: who wrote it, when, what is in it, and how far the times by the gateway's clock can be trusted."""
 
     kind: str
     gateway: str
     at_ms: int
     items: List[Union[Row, Summary, Alert, Gap]]
+    clock: str = "synced"
 
 
 def decode(message: bytes) -> Message:
@@ -188,13 +192,14 @@ def decode(message: bytes) -> Message:
         raise Malformed("the checksum differs")
     cursor = Cursor(message[:-4])
     cursor.byte()
-    kind = named(KINDS, cursor.byte(), "kind")
+    mark = cursor.byte()
+    kind, clock = named(KINDS, mark & 15, "kind"), named(CLOCKS, mark >> 4, "clock")
     gateway = cursor.text()
     at_ms = cursor.signed()
     items = list(BODIES[kind](cursor, at_ms))
     if cursor.rest():
         raise Malformed("bytes are left over behind the message")
-    return Message(kind, gateway, at_ms, items)
+    return Message(kind, gateway, at_ms, items, clock)
 
 
 # --- the bodies -------------------------------------------------------------------------------------------------------
@@ -299,8 +304,9 @@ def read_aggregates(body: "Cursor", base: int) -> Iterator[Summary]:
 
 def read_summary(body: "Cursor", base: int, sensor: Sensor) -> Summary:
     marks = body.byte()
-    if marks > 63 or marks & 33 == 33:
+    if marks & 33 == 33:
         raise Malformed(f"marks of a summary {marks}")
+    clock = named(CLOCKS, marks >> 6, "clock")
     start_ms = wrapped(base + body.signed())
     length_ms, revision, uncertain, bad = (body.unsigned() for _ in range(4))
     stats = read_stats(body, start_ms) if marks & 4 else None
@@ -308,7 +314,7 @@ def read_summary(body: "Cursor", base: int, sensor: Sensor) -> Summary:
     sketch = read_sketch(body) if marks & 16 else None
     kind = "session" if marks & 32 else "sliding" if marks & 1 else "tumbling"
     partial = bool(marks & 2)
-    return Summary(sensor, kind, start_ms, length_ms, stats, uncertain, bad, ewma, revision, partial, sketch)
+    return Summary(sensor, kind, start_ms, length_ms, stats, uncertain, bad, ewma, revision, partial, sketch, clock)
 
 
 def read_sketch(body: "Cursor") -> Sketch:

@@ -65,6 +65,18 @@ class GoldenTest(unittest.TestCase):
                 rows.append(batch.Row(sensor, time, time + 4, value, value, "good", []))
         self.check("telemetry", rows, "telemetry-unit")
 
+    def test_telemetry_of_a_box_whose_clock_was_set_later(self):
+        rows = [
+            batch.Row(TEMP, BASE - 3000, BASE - 3000, 20.25, 20.25, "good", ["arrival_time", "clock_repaired"]),
+            batch.Row(RPM, BASE - 2500, BASE - 2000, 50.0, 50.0, "good", ["clock_repaired"]),
+        ]
+        message = batch.decode((GOLDEN / "telemetry-repaired-v1.bin").read_bytes())
+        self.assertEqual(message, batch.Message("telemetry", "edge-7", BASE, rows, "repaired"))
+
+    def test_an_alert_by_a_clock_that_is_not_set(self):
+        message = batch.decode((GOLDEN / "alert-unsynced-v1.bin").read_bytes())
+        self.assertEqual((message.clock, message.at_ms, message.items[0].since_ms), ("unsynced", 60_000, 55_000))
+
     def test_aggregates(self):
         start = BASE - 60_000
         stats = batch.Stats(3, 59_999, start, start + 59_999, 22.0, 14.0, 20.0, 25.0, 20.0, 25.0, 1_304_977.0)
@@ -177,7 +189,7 @@ class DecodeTest(unittest.TestCase):
             ("01 04 00" + "ff" * 9 + "02", "above 64 bits"),
             ("01 02 00 00 00 00 00 00 00", "without items"),
             ("01 01 00 00 05000000 0000000001 02000000 0100 03000000 060000 00000000 00000000 00000000", "kind of lag"),
-            ("01 02 00 00 00 00 00 00 01 40", "marks of a summary"),
+            ("01 02 00 00 00 00 00 00 01 c0", "clock"),
         ]:
             self.refused(sealed(body), why)
 

@@ -41,13 +41,13 @@ def decode(value: bytes, headers: Dict[str, str]) -> Message:
 
 def message_of(name: str, fields: dict) -> Message:
     """The items of a message that is given by the names of its fields."""
-    gateway, at_ms = fields["gateway"], fields["at"]
+    gateway, at_ms, clock = fields["gateway"], fields["at"], fields.get("clock", "synced")
     if name == "Telemetry":
-        return Message("telemetry", gateway, at_ms, [row_of(item) for item in fields["readings"]])
+        return Message("telemetry", gateway, at_ms, [row_of(item) for item in fields["readings"]], clock)
     if name == "Aggregates":
-        return Message("aggregates", gateway, at_ms, [summary_of(item) for item in fields["summaries"]])
+        return Message("aggregates", gateway, at_ms, [summary_of(item) for item in fields["summaries"]], clock)
     if name == "Alert":
-        return Message("alert", gateway, at_ms, [alert_of(fields)])
+        return Message("alert", gateway, at_ms, [alert_of(fields)], clock)
     gap = Gap(fields["lane"], fields["reason"], fields["from"], fields["to"], fields["count"])
     return Message("gap", gateway, at_ms, [gap])
 
@@ -72,6 +72,7 @@ def summary_of(item: dict) -> Summary:
     return Summary(
         sensor_of(item), item["kind"], item["start"], item["length_ms"], stats_of(item), item["uncertain"], item["bad"],
         number(item.get("ewma")), item["revision"], item["partial"], sketch_of(item.get("sketch")),
+        item.get("clock", "synced"),
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ MESSAGES = {
     "telemetry": "tidegate.telemetry.v1",
     "telemetry-noisy": "tidegate.telemetry.v1",
     "telemetry-unit": "tidegate.telemetry.v1",
+    "telemetry-repaired": "tidegate.telemetry.v1",
+    "alert-unsynced": "tidegate.alert.v1",
     "aggregates": "tidegate.aggregate.v1",
     "aggregates-sketch": "tidegate.aggregate.v1",
     "alert": "tidegate.alert.v1",

@@ -14,6 +14,7 @@ mod core_of_gateway {
     pub mod commit;
     pub mod deliveries;
     pub mod engine;
+    pub mod eras;
     pub mod form;
     pub mod forward;
     pub mod journal;
@@ -25,6 +26,7 @@ mod core_of_gateway {
     pub mod outbox;
     pub mod payload;
     pub mod refusals;
+    pub mod repair;
     pub mod replay;
 }
 pub use core_of_gateway::*;

@@ -113,6 +113,7 @@ impl Process {
         let moment = Moment {
             monotonic_ms: 0,
             wall_ms,
+            is_vouched: None,
         };
         let settings = site.settings.clone();
         let mut process = Self {

@@ -241,6 +241,7 @@ impl World {
         Moment {
             monotonic_ms: self.now_ms - born_ms,
             wall_ms: self.wall_ms(),
+            is_vouched: None,
         }
     }
 

@@ -160,6 +160,7 @@ impl Life {
         let moment = Moment {
             monotonic_ms: 0,
             wall_ms: WALL_MS + start_ms as i64,
+            is_vouched: None,
         };
         let broker = Broker::new(config.broker_limits());
         let engine = Engine::new(
@@ -274,6 +275,7 @@ impl Life {
         let moment = Moment {
             monotonic_ms: self.now_ms - self.start_ms,
             wall_ms: WALL_MS + self.now_ms as i64,
+            is_vouched: None,
         };
         self.engine.handle(moment, event, &mut self.wishes);
     }

@@ -5,7 +5,7 @@ use crate::config::{Detect, Measure, Rule, Side, SilenceRule, Threshold};
 use crate::detect::{Finding, View};
 use crate::time::Now;
 use core::fmt;
-use wire::{Alert, AlertKind, SensorId, SensorName, Transition, Why};
+use wire::{Alert, AlertKind, Clock, SensorId, SensorName, Transition, Why};
 
 /// Why an alarm moved.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,7 @@ pub(crate) fn alert<'a>(
         first_out: None,
         severity: rule.severity(),
         at: now.wall,
+        clock: Clock::Synced,
         since: slot.since(),
         value: value_of(rule, slot),
         limit: rule.limit(),

@@ -10,7 +10,12 @@ fn judged(wall: i64, time: Option<i64>) -> (i64, Reasons) {
         instant: Instant(5),
         wall: Timestamp(wall),
     };
-    let (time, reasons) = judge_time(now, &SensorConfig::default(), time.map(Timestamp));
+    let (time, reasons) = judge_time(
+        now,
+        Clock::Synced,
+        &SensorConfig::default(),
+        time.map(Timestamp),
+    );
     (time.0, reasons)
 }
 
@@ -35,6 +40,20 @@ fn a_gateway_whose_clock_is_not_set_trusts_the_sensor() {
     assert_eq!(
         judged(60_000, Some(TIME_MS_MAX + 1)),
         (60_000, Reasons::CLOCK_UNSYNCED | Reasons::FUTURE)
+    );
+}
+
+#[test]
+fn a_clock_that_is_not_set_is_no_judge_though_what_it_says_could_be() {
+    let now = Now {
+        instant: Instant(5),
+        wall: Timestamp(WALL),
+    };
+    let ahead = Some(Timestamp(WALL + 86_400_000));
+    let judged = judge_time(now, Clock::Unsynced, &SensorConfig::default(), ahead);
+    assert_eq!(
+        judged,
+        (Timestamp(WALL + 86_400_000), Reasons::CLOCK_UNSYNCED)
     );
 }
 

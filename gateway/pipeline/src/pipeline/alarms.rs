@@ -114,6 +114,7 @@ impl<M: Memory> Pipeline<M> {
         let slot = self.slots(place)[nth];
         let whose = (SensorId(place as u16), sensor.name(config));
         let mut alert = alert(now, whose, rule, &slot, transition, cause);
+        alert.clock = self.clock;
         alert.first_out = first_out;
         *self.counters.of_transition(transition) += 1;
         out.emit(Output::Alert(&alert));

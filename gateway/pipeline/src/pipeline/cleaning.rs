@@ -88,6 +88,7 @@ impl<M: Memory> Pipeline<M> {
     /// A reading that waits no more: into the windows and the batch.
     fn admit(&mut self, now: Now, place: usize, cleaned: Cleaned, out: &mut impl Emit) {
         let cleaned = self.doubt_the_stuck(place, cleaned);
+        let cleaned = self.placed_like_the_last(place, cleaned);
         let last = &mut self.memory.sensors[place].last;
         if last.time == cleaned.time {
             last.flags = cleaned.flags;

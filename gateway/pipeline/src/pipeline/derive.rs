@@ -10,9 +10,9 @@ use crate::limits::INPUTS_MAX;
 use crate::memory::Memory;
 use crate::output::Emit;
 use crate::pipeline::Reading;
-use crate::sensor::NEVER;
+use crate::sensor::{NEVER, Sensor};
 use crate::time::Now;
-use wire::{SensorId, Timestamp};
+use wire::{Clock, SensorId, Timestamp};
 
 impl<M: Memory> Pipeline<M> {
     /// Makes the signals due that are calculated from this sensor's.
@@ -52,10 +52,27 @@ impl<M: Memory> Pipeline<M> {
         };
         match sample {
             Some(reading) => {
+                let reading = self.placed_like(place, reading);
                 let _ = self.take(now, SensorId(place as u16), &reading, out);
             }
             None => self.counters.derived_stale += 1,
         }
+    }
+
+    /// A sample of values that the gateway gave their times while its clock was not set has its time from the gateway too.
+    pub(super) fn placed_like(&self, place: usize, reading: Reading) -> Reading {
+        if self.clock == Clock::Synced {
+            return reading;
+        }
+        let device = &self.memory.sensors[place].device;
+        let is_placed = |sensor: &Sensor| {
+            sensor.is_good_placed
+                && Some(sensor.good_at) == reading.time
+                && sensor.device == *device
+        };
+        let sensors = &self.memory.sensors[..usize::from(self.sensors)];
+        let time = reading.time.filter(|_| !sensors.iter().any(is_placed));
+        Reading { time, ..reading }
     }
 
     /// The change since the sample before, in `rate_ms`; none if there is none before, or it is too old.

@@ -1,11 +1,12 @@
 //! Open batches become bytes.
 
+use super::clock::{clock_of, worst};
 use super::{Pipeline, name_of};
 use crate::batch::write_front;
 use crate::memory::Memory;
 use crate::output::{BatchKind, Emit, Output};
 use crate::time::Now;
-use wire::{write_batch, write_summaries};
+use wire::{Clock, stamp, write_batch, write_summaries};
 
 impl<M: Memory> Pipeline<M> {
     pub(super) fn batch_len_max(&self, room: usize) -> usize {
@@ -30,6 +31,7 @@ impl<M: Memory> Pipeline<M> {
             memory,
             counters,
             telemetry,
+            clock,
             ..
         } = self;
         let rows = &mut memory.rows[..telemetry.len];
@@ -38,7 +40,9 @@ impl<M: Memory> Pipeline<M> {
         let write = |rows: &[_], buffer: &mut [u8]| {
             write_batch(&plan.gateway, now.wall, rows, name, buffer).map(<[u8]>::len)
         };
-        let (bytes, items) = write_front(rows, &mut memory.bytes, write);
+        let (len, items) = write_front(rows, &mut memory.bytes, write);
+        let clocks = rows[..items].iter().map(|row| clock_of(row.row.flags));
+        let bytes = stamped(&mut memory.bytes[..len], worst(*clock, clocks));
         counters.telemetry_batches += 1;
         out.emit(Output::Batch {
             kind: BatchKind::Telemetry,
@@ -58,6 +62,7 @@ impl<M: Memory> Pipeline<M> {
             memory,
             counters,
             aggregates,
+            clock,
             ..
         } = self;
         let summaries = &mut memory.summaries[..aggregates.len];
@@ -67,7 +72,9 @@ impl<M: Memory> Pipeline<M> {
         let write = |summaries: &[_], buffer: &mut [u8]| {
             write_summaries(&plan.gateway, now.wall, summaries, name, buffer).map(<[u8]>::len)
         };
-        let (bytes, items) = write_front(summaries, &mut memory.bytes, write);
+        let (len, items) = write_front(summaries, &mut memory.bytes, write);
+        let clocks = summaries[..items].iter().map(|summary| summary.clock);
+        let bytes = stamped(&mut memory.bytes[..len], worst(*clock, clocks));
         counters.aggregate_batches += 1;
         out.emit(Output::Batch {
             kind: BatchKind::Aggregates,
@@ -76,4 +83,12 @@ impl<M: Memory> Pipeline<M> {
         });
         aggregates.leave(summaries, items);
     }
+}
+
+/// A message says so if a clock that was not set has to do with it; nearly always none has.
+fn stamped(message: &mut [u8], clock: Clock) -> &[u8] {
+    if clock != Clock::Synced {
+        stamp(message, clock);
+    }
+    message
 }

@@ -1,5 +1,6 @@
 //! What a reading makes happen, step by step.
 
+use super::clock::is_placed;
 use super::{Pipeline, Reading, Verdict};
 use crate::batch::OpenRow;
 use crate::clean::{judge_time, judge_value, scaled};
@@ -10,7 +11,7 @@ use crate::output::{Emit, Output};
 use crate::sensor::Last;
 use crate::time::Now;
 use crate::window::{Entry, Room, Windows};
-use wire::{Content, Flags, Quality, Reasons, Row, SensorId, Summary};
+use wire::{Clock, Content, Flags, Quality, Reasons, Row, SensorId, Summary};
 
 impl<M: Memory> Pipeline<M> {
     /// A reading of a sensor that exists.
@@ -38,6 +39,7 @@ impl<M: Memory> Pipeline<M> {
             let sensor = &mut self.memory.sensors[place];
             sensor.good = entry.value;
             sensor.good_at = entry.time;
+            sensor.is_good_placed = is_placed(flags.reasons());
             self.alarm(now, place, entry, out);
         }
         let item = Item {
@@ -60,7 +62,7 @@ impl<M: Memory> Pipeline<M> {
     fn judge(&mut self, now: Now, place: usize, reading: &Reading) -> (Entry, Flags) {
         let sensor = &mut self.memory.sensors[place];
         let config = self.plan.config(sensor.rule);
-        let (time, mut reasons) = judge_time(now, config, reading.time);
+        let (time, mut reasons) = judge_time(now, self.clock, config, reading.time);
         let value = scaled(config, reading.value);
         let (mut quality, why) =
             judge_value(config, self.plan.condition(config), reading.value, value);
@@ -70,6 +72,10 @@ impl<M: Memory> Pipeline<M> {
             quality = quality.max(Quality::Uncertain);
         }
         let flags = Flags::new(quality, reasons);
+        if is_placed(reasons) {
+            sensor.is_placed = true;
+            self.unset.extend(now.wall);
+        }
         sensor.last = Last {
             time,
             value: reading.value,
@@ -98,7 +104,8 @@ impl<M: Memory> Pipeline<M> {
     /// Begins a sensor's windows anew if the gateway's clock was set back behind them.
     fn mend_clock(&mut self, now: Now, place: usize, out: &mut impl Emit) {
         let sensor = &self.memory.sensors[place];
-        if sensor.windows.is_ahead(now, self.plan.config(sensor.rule)) {
+        let is_set = self.clock == Clock::Synced;
+        if is_set && sensor.windows.is_ahead(now, self.plan.config(sensor.rule)) {
             self.break_windows(now, place, out);
             let sensor = &mut self.memory.sensors[place];
             let config = self.plan.config(sensor.rule);
@@ -188,6 +195,8 @@ impl<M: Memory> Pipeline<M> {
     }
 
     fn push_summary(&mut self, now: Now, summary: Summary, out: &mut impl Emit) {
+        let clock = self.clock_of(now, &summary);
+        let summary = Summary { clock, ..summary };
         self.counters.summaries += 1;
         self.counters.revisions += u64::from(summary.revision > 0);
         out.emit(Output::Summary {

@@ -64,6 +64,7 @@ impl<M: Memory> Pipeline<M> {
                 time: Some(Timestamp(newest)),
                 value: departure.score(),
             };
+            let reading = self.placed_like(place, reading);
             let _ = self.take(now, SensorId(place as u16), &reading, out);
         }
     }

@@ -126,6 +126,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
         kind: Kind::Telemetry,
         gateway: "x",
         at: Timestamp(0),
+        clock: Clock::Synced,
     };
     let mut buffer = vec![0; body.len() + 32];
     frame
@@ -144,6 +145,7 @@ fn columns_that_are_longer_than_the_rows_are_refused() {
         kind: Kind::Telemetry,
         gateway: "x",
         at: Timestamp(0),
+        clock: Clock::Synced,
     };
     let mut buffer = [0; 64];
     let bytes = frame
@@ -205,7 +207,7 @@ proptest! {
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let written = write(&rows);
-        let head = Frame { kind: Kind::Telemetry, gateway: "edge-7", at: Timestamp(1_700_000_060_000) };
+        let head = Frame { kind: Kind::Telemetry, gateway: "edge-7", at: Timestamp(1_700_000_060_000), clock: Clock::Synced };
         let mut buffer = [0; 64];
         let head_len = head.write(&mut buffer, |_| Ok(())).unwrap().len() - 4;
         let mut body = written[head_len..written.len() - 4].to_vec();

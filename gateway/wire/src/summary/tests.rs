@@ -24,7 +24,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_summary()(sensor in 0_u16..4, start: i64, length_ms: u32, kind in 0..3, counts: (u32, u32, u32), partial: bool,
+    fn any_summary()(sensor in 0_u16..4, start: i64, length_ms: u32, kind in 0..3, counts: (u32, u32, u32), partial: bool, clock in 0..3_u8,
         stats in proptest::option::of(any_stats()), ewma in proptest::option::of(any_float()), values in proptest::collection::vec(any_float(), 0..90)) -> Summary {
         let kind = [WindowKind::Tumbling, WindowKind::Sliding, WindowKind::Session][kind as usize];
         let mut sketch = Sketch::default();
@@ -39,6 +39,7 @@ prop_compose! {
             sketch: (!values.is_empty()).then_some(sketch),
             revision: counts.2,
             partial,
+            clock: Clock::read(clock).unwrap(),
         }
     }
 }
@@ -55,7 +56,7 @@ proptest! {
     #[test]
     fn any_body_is_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut buffer = vec![0; body.len() + 32];
-        let frame = Frame { kind: Kind::Aggregates, gateway: "x", at: Timestamp(0) };
+        let frame = Frame { kind: Kind::Aggregates, gateway: "x", at: Timestamp(0), clock: Clock::Synced };
         let bytes = frame.write(&mut buffer, |writer| writer.put(&body)).unwrap();
         prop_assert!(SummaryReader::new(bytes).unwrap().count() <= body.len() + 1);
     }
@@ -78,6 +79,7 @@ fn a_window_of_bad_readings_only_has_no_statistics() {
         sketch: None,
         revision: 0,
         partial: false,
+        clock: Clock::Synced,
     };
     let mut buffer = [0; 64];
     let bytes = write_summaries("box", Timestamp(120_000), &[summary], name, &mut buffer).unwrap();

@@ -207,17 +207,39 @@ fn rows_that_wait_for_the_next_batch_keep_the_order_of_arrival() {
     }
 }
 
+/// Names of the longest kind.
+struct Longest {
+    device: String,
+    signal: String,
+    unit: String,
+    gateway: String,
+}
+
+impl Longest {
+    fn new() -> Self {
+        Self {
+            device: "d".repeat(DEVICE_BYTES_MAX),
+            signal: "s".repeat(SIGNAL_BYTES_MAX),
+            unit: "u".repeat(UNIT_BYTES_MAX),
+            gateway: "g".repeat(GATEWAY_BYTES_MAX),
+        }
+    }
+
+    fn name(&self) -> SensorName<'_> {
+        SensorName {
+            device: &self.device,
+            signal: &self.signal,
+            unit: &self.unit,
+        }
+    }
+}
+
 #[test]
-fn the_longest_alert_and_summary_fit_their_bounds() {
-    let (device, signal) = ("d".repeat(DEVICE_BYTES_MAX), "s".repeat(SIGNAL_BYTES_MAX));
-    let (unit, gateway) = ("u".repeat(UNIT_BYTES_MAX), "g".repeat(GATEWAY_BYTES_MAX));
-    let name = SensorName {
-        device: &device,
-        signal: &signal,
-        unit: &unit,
-    };
-    let sensor = SensorId(u16::MAX);
+fn the_longest_alert_fits_its_bound() {
+    let longest = Longest::new();
+    let (name, sensor) = (longest.name(), SensorId(u16::MAX));
     let alert = Alert {
+        clock: Clock::Synced,
         id: u64::MAX,
         sensor,
         name,
@@ -234,8 +256,15 @@ fn the_longest_alert_and_summary_fit_their_bounds() {
         why: Why::new(format_args!("{}", "w".repeat(200))),
     };
     let mut buffer = [0; 1024];
-    let len = alert.write(&gateway, &mut buffer).unwrap().len();
+    let len = alert.write(&longest.gateway, &mut buffer).unwrap().len();
     assert_eq!(len, ALERT_BYTES_MAX);
+}
+
+#[test]
+fn the_longest_summary_fits_its_bound() {
+    let longest = Longest::new();
+    let (name, sensor) = (longest.name(), SensorId(u16::MAX));
+    let mut buffer = [0; 1024];
     let far = Stats {
         n: u32::MAX,
         covered_ms: u32::MAX,
@@ -257,16 +286,23 @@ fn the_longest_alert_and_summary_fit_their_bounds() {
         sketch: Some(Sketch::default()),
         revision: u32::MAX,
         partial: true,
+        clock: Clock::Synced,
     };
     let empty = write_summaries(
-        &gateway,
+        &longest.gateway,
         Timestamp(0),
         &[] as &[Summary],
         |_| name,
         &mut buffer,
     );
     let empty = empty.unwrap().len();
-    let one = write_summaries(&gateway, Timestamp(0), &[summary], |_| name, &mut buffer);
+    let one = write_summaries(
+        &longest.gateway,
+        Timestamp(0),
+        &[summary],
+        |_| name,
+        &mut buffer,
+    );
     // The sketch is empty: its longest is known to the format.
     let sketch = SKETCH_BYTES_MAX - 2;
     assert_eq!(one.unwrap().len() - empty + sketch, SUMMARY_BYTES_MAX);
