@@ -1,7 +1,6 @@
 //! The engine without sockets, disk or Kafka: a client's packets go in, and a sink does as the shell would.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, sync_channel};
 
 use gateway::broker::{Broker, ConnectionId, Peer, ReasonCode, Rights};
 use gateway::clock::Moment;
@@ -11,7 +10,8 @@ use gateway::engine::{Action, Engine, Event, Perform, RequestId, Restored};
 use gateway::journal::Position;
 use gateway::machine::Machine;
 use gateway::outbox::{LANES, Sequence};
-use gateway::store::{Opened, Reply, Request, Writer};
+
+use crate::disk::Disk;
 
 /// The wall clock when the test begins, ms.
 pub const WALL_MS: i64 = 1_764_000_000_000;
@@ -115,46 +115,6 @@ fn read_publish(packet: &[u8]) -> (String, Vec<u8>) {
         String::from_utf8_lossy(topic).into_owned(),
         payload.to_vec(),
     )
-}
-
-/// A real store, waited for.
-pub struct Disk {
-    writer: Writer,
-    replies: Receiver<Reply>,
-}
-
-impl Disk {
-    /// Gives the store to its thread.
-    ///
-    /// # Panics
-    /// If there can be no thread.
-    #[expect(clippy::expect_used, reason = "a test ends where it has no disk")]
-    pub fn start(opened: Opened) -> Self {
-        let (sender, replies) = sync_channel(4);
-        let writer = opened.start(move |reply| {
-            // The test may be over.
-            let _ = sender.send(reply);
-        });
-        Self {
-            writer: writer.expect("a thread"),
-            replies,
-        }
-    }
-
-    /// Makes it durable.
-    ///
-    /// # Panics
-    /// If the store fails.
-    pub fn commit(&self, commit: Box<Commit>) -> Box<Commit> {
-        assert!(
-            self.writer.request(Request::Commit(commit)).is_ok(),
-            "the store takes it"
-        );
-        match self.replies.recv() {
-            Ok(Reply::Committed { commit, .. }) => commit,
-            other => panic!("not committed: {other:?}"),
-        }
-    }
 }
 
 /// The config of a text.

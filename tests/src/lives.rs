@@ -8,7 +8,8 @@ use gateway::recover;
 use gateway::store::{Reply, Request};
 use wire::BatchReader;
 
-use crate::harness::{Disk, Gateway, Sink, WALL_MS};
+use crate::disk::Disk;
+use crate::harness::{Gateway, Sink, WALL_MS};
 
 /// What a client does: it sends numbered readings, and sends again with DUP what was not acknowledged.
 #[derive(Default)]
