@@ -10,6 +10,7 @@ mod context;
 mod deadline;
 mod failure;
 mod position;
+mod producer;
 mod properties;
 mod record;
 mod session;
@@ -17,6 +18,7 @@ mod settings;
 mod topics;
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -33,6 +35,10 @@ pub use settings::{Mode, Password, Sasl, SaslMechanism, Settings, Tls, Topics, U
 pub const REQUESTS_MAX: usize = 2;
 /// Longest wait inside of librdkafka before the thread looks up again: the delay of a close.
 pub const SLICE_MS: u64 = 200;
+/// First wait for the answers to a transfer's records.
+pub const FLUSH_STEP_MIN: Duration = Duration::from_millis(1);
+/// Longest step of that wait: what it may last longer than the answers take.
+pub const FLUSH_STEP_MAX: Duration = Duration::from_millis(20);
 /// Longest wait for one answer of a broker, where a shorter wait would have to begin anew.
 pub const ROUND_TRIP_MS_MAX: u64 = 5_000;
 /// Longest wait for an abort: an open transaction holds back every read_committed consumer, but the

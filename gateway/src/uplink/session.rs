@@ -1,8 +1,8 @@
 //! One session with Kafka: a producer from its connect to its first failure.
 
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use wire::Malformed;
 
 use core::time::Duration;
@@ -11,15 +11,11 @@ use super::context::{Context, FailedDelivery};
 use super::deadline::{Deadline, Timer};
 use super::failure::Failure;
 use super::position::{Position, encode};
+use super::producer::Session;
 use super::settings::{Mode, Settings};
-use super::{ABORT_MS_MAX, Class, Reply, properties, record};
+use super::{Class, FLUSH_STEP_MAX, Reply, properties, record};
 use crate::form::{FormError, RecordForm};
 use crate::outbox::{OutboxRow, Watermark};
-
-/// An open session.
-pub(super) struct Session {
-    producer: BaseProducer<Context>,
-}
 
 /// Opens sessions, and sends through them.
 pub(super) struct Connector {
@@ -220,6 +216,10 @@ impl Transfer<'_> {
             .map_err(|error| Trouble::Other(Failure::of("begin a transaction", &error)))?;
         self.produce_rows(buffer)?;
         self.produce_watermark()?;
+        // Before the commit, which would wait for the records too, but look up every 100 ms only.
+        self.session
+            .flush(&self.deadline)
+            .map_err(|failure| self.trouble(failure))?;
         let tried = "commit a transaction";
         let committed = self.session.resume(tried, &self.deadline, |slice| {
             producer.commit_transaction(slice)
@@ -281,7 +281,9 @@ impl Transfer<'_> {
             };
             match (error.rdkafka_error_code(), self.deadline.slice()) {
                 (Some(Code::MessageSizeTooLarge), _) => return Err(Trouble::Refused(index)),
-                (Some(Code::QueueFull), Some(slice)) => self.session.producer.poll(slice),
+                (Some(Code::QueueFull), Some(slice)) => {
+                    self.session.producer.poll(slice.min(FLUSH_STEP_MAX));
+                }
                 _ => return Err(self.trouble(Failure::of("hand over a record", &error))),
             }
             record = refused;
@@ -289,13 +291,10 @@ impl Transfer<'_> {
     }
 
     fn flush(&self) -> Result<(), Trouble> {
-        let tried = "send records";
-        let producer = &self.session.producer;
-        let flushed = self
-            .session
-            .resume(tried, &self.deadline, |slice| producer.flush(slice));
-        flushed.map_err(|failure| self.trouble(failure))?;
-        match producer.context().take_failed_delivery() {
+        self.session
+            .flush(&self.deadline)
+            .map_err(|failure| self.trouble(failure))?;
+        match self.session.producer.context().take_failed_delivery() {
             None => Ok(()),
             Some(failed) => Err(trouble_of(failed)),
         }
@@ -336,62 +335,4 @@ fn trouble_of(failed: FailedDelivery) -> Trouble {
     }
     let detail = format!("{count} records failed");
     Trouble::Other(Failure::of_code("send records", code, false, &detail))
-}
-
-impl Session {
-    /// Makes a call of librdkafka that goes on where it was when it is made again, until the deadline.
-    fn resume(
-        &self,
-        tried: &str,
-        deadline: &Deadline<'_>,
-        mut call: impl FnMut(Duration) -> KafkaResult<()>,
-    ) -> Result<(), Failure> {
-        let context = self.producer.context();
-        let mut last = None;
-        while let Some(slice) = deadline.slice() {
-            let Err(error) = call(slice) else {
-                return Ok(());
-            };
-            if !goes_on(&error) {
-                let failure = Failure::of(tried, &error);
-                return Err(context.take_refusal().unwrap_or(failure));
-            }
-            last = Some(error);
-            // Serves the callbacks, where the brokers' refusals come from.
-            self.producer.poll(Duration::ZERO);
-            if let Some(refusal) = context.take_refusal() {
-                return Err(refusal);
-            }
-        }
-        Err(match last {
-            Some(error) => Failure::of(tried, &error),
-            None => Failure::new(Class::Retry, format!("cannot {tried}: no time left")),
-        })
-    }
-
-    /// Aborts the transaction; whether it is certain that it is.
-    fn abort(&self, timer: &Timer) -> bool {
-        let deadline = timer.deadline(ABORT_MS_MAX);
-        self.producer.purge(PurgeConfig::default().queue());
-        let aborted = self.resume("send what is under way", &deadline, |slice| {
-            self.producer.flush(slice)
-        });
-        let aborted = aborted.and_then(|()| {
-            self.resume("abort a transaction", &deadline, |slice| {
-                self.producer.abort_transaction(slice)
-            })
-        });
-        // What failed with the transaction is no news for the next one.
-        self.producer.context().take_failed_delivery();
-        aborted.is_ok()
-    }
-}
-
-/// Whether the call only ran out of its slice.
-fn goes_on(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::Transaction(error) => error.is_retriable(),
-        KafkaError::Flush(code) => *code == Code::OperationTimedOut,
-        _ => false,
-    }
 }
