@@ -95,8 +95,10 @@ pub struct Forwarder {
     /// Up to here rows of this store can be in Kafka: what was durable at the start, and what was sent since.
     offered: Sequences,
     failures: u32,
-    /// The lane below alerts and gaps that went last: the two big ones take turns.
-    last_lane: Lane,
+    /// The lane of batches that went last: the two take turns.
+    last_large: Lane,
+    /// Alerts or gaps went last: batches are next, if they may.
+    is_turn_of_large: bool,
     pace: Pace,
 }
 
@@ -113,7 +115,8 @@ impl Forwarder {
             durable,
             offered: durable,
             failures: 0,
-            last_lane: Lane::Telemetry,
+            last_large: Lane::Telemetry,
+            is_turn_of_large: false,
             pace: Pace::new(drain_share),
         }
     }
@@ -158,7 +161,7 @@ impl Forwarder {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Paused { until } => Some(until),
-            State::Ready if self.epoch_durable => self.next_lane().map(|_| self.pace.rested()),
+            State::Ready if self.epoch_durable => self.next_lane(true).map(|_| self.pace.rested()),
             State::Connecting
             | State::Ready
             | State::Loading { .. }
@@ -177,10 +180,7 @@ impl Forwarder {
                 Some(Step::Connect)
             }
             State::Ready if self.epoch_durable => {
-                let lane = self.next_lane()?;
-                if is_large(lane) && self.pace.rested() > now {
-                    return None;
-                }
+                let lane = self.next_lane(self.pace.rested() <= now)?;
                 self.state = State::Loading { lane };
                 Some(Step::Load {
                     lane,
@@ -195,9 +195,7 @@ impl Forwarder {
                     last,
                     has_backlog: self.durable[lane.index()] > last,
                 };
-                if is_large(lane) {
-                    self.pace.begin(now);
-                }
+                self.pace.begin(now);
                 Some(Step::Send {
                     watermark: self.watermark_with(lane, last),
                 })
@@ -274,9 +272,14 @@ impl Forwarder {
         else {
             return;
         };
-        self.pace.succeed(now, has_backlog);
         self.sent[lane.index()] = last;
-        self.last_lane = lane;
+        self.is_turn_of_large = !is_large(lane);
+        if is_large(lane) {
+            self.last_large = lane;
+            self.pace.succeed(now, has_backlog);
+        } else {
+            self.pace.succeed_small(now);
+        }
         self.failures = 0;
         self.state = State::Ready;
     }
@@ -300,13 +303,21 @@ impl Forwarder {
         };
     }
 
-    fn next_lane(&self) -> Option<Lane> {
+    /// Alerts and gaps first. But behind each transfer of them batches have their turn, or a flood of alerts would keep
+    /// them back for as long as it lasts.
+    fn next_lane(&self, is_rested: bool) -> Option<Lane> {
         let has_rows = |lane: &Lane| self.durable[lane.index()] > self.sent[lane.index()];
-        let order = match self.last_lane {
-            Lane::Aggregate => [Lane::Alert, Lane::Gap, Lane::Telemetry, Lane::Aggregate],
-            Lane::Alert | Lane::Gap | Lane::Telemetry => Lane::ALL,
+        let small = [Lane::Alert, Lane::Gap].into_iter().find(has_rows);
+        let order = match self.last_large {
+            Lane::Aggregate => [Lane::Telemetry, Lane::Aggregate],
+            Lane::Alert | Lane::Gap | Lane::Telemetry => [Lane::Aggregate, Lane::Telemetry],
         };
-        order.into_iter().find(has_rows)
+        let large = order.into_iter().find(has_rows).filter(|_| is_rested);
+        if self.is_turn_of_large {
+            large.or(small)
+        } else {
+            small.or(large)
+        }
     }
 
     fn watermark_with(&self, lane: Lane, last: Sequence) -> Watermark {
@@ -337,7 +348,6 @@ fn pause_ms(failures: u32, random: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::TRANSFER_BYTES_MAX;
 
     const NOW: Instant = Instant(1_000);
 
@@ -349,12 +359,15 @@ mod tests {
     }
 
     fn check_transfer(forwarder: &mut Forwarder, lane: Lane, after: u64, last: u64) -> Watermark {
-        let load = Step::Load {
-            lane,
-            after: Sequence(after),
-            bytes_max: TRANSFER_BYTES_MAX,
+        let Some(Step::Load {
+            lane: found,
+            after: Sequence(found_after),
+            ..
+        }) = forwarder.poll(NOW)
+        else {
+            panic!("nothing to load")
         };
-        assert_eq!(forwarder.poll(NOW), Some(load));
+        assert_eq!((found, found_after), (lane, after));
         forwarder.handle_loaded(Some(Sequence(last)));
         let Some(Step::Send { watermark }) = forwarder.poll(NOW) else {
             panic!("nothing to send")
@@ -451,10 +464,24 @@ mod tests {
         check_transfer(&mut forwarder, Lane::Aggregate, 0, 10);
         forwarder.handle_durable(Lane::Alert, Sequence(22));
         check_transfer(&mut forwarder, Lane::Alert, 0, 22);
+        check_transfer(&mut forwarder, Lane::Telemetry, 0, 19);
         check_transfer(&mut forwarder, Lane::Aggregate, 10, 12);
-        check_transfer(&mut forwarder, Lane::Telemetry, 0, 21);
+        check_transfer(&mut forwarder, Lane::Telemetry, 19, 21);
         check_transfer(&mut forwarder, Lane::Aggregate, 12, 20);
         assert_eq!(forwarder.poll(NOW), None);
+    }
+
+    /// Alerts that came more often than a transaction took once kept all readings on the box.
+    #[test]
+    fn alerts_that_never_end_let_batches_have_their_turn() {
+        let mut forwarder = connected(Some(1), [1, 0, 20, 20]);
+        forwarder.handle_connected(None);
+        for nth in 0..4 {
+            check_transfer(&mut forwarder, Lane::Alert, nth, nth + 1);
+            forwarder.handle_durable(Lane::Alert, Sequence(nth + 2));
+            let lane = [Lane::Aggregate, Lane::Telemetry][nth as usize % 2];
+            check_transfer(&mut forwarder, lane, nth / 2, nth / 2 + 1);
+        }
     }
 
     #[test]

@@ -186,10 +186,12 @@ pub const TRANSFER_ROWS_MAX: usize = 512;
 pub const TRANSFER_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Largest record, as brokers have it by default (`message.max.bytes` is 1 MiB, with the record's own frame).
 pub const RECORD_BYTES_MAX: usize = 1_000_000;
-/// Smallest bound of a transfer's bytes: what a slow Kafka gets.
+/// Smallest bound of a transfer's bytes: what a slow Kafka gets, and the first transfers of a drain are.
 pub const TRANSFER_BYTES_MIN: usize = 64 * 1024;
-/// How long a transfer may take before the next one is made smaller, ms: so long may an alert wait for its end.
-pub const TRANSFER_MS_GOAL: u64 = 250;
+/// A transfer that takes no longer than this is not made smaller, ms, however little one without bytes takes.
+pub const TRANSFER_MS_GOAL: u64 = 20;
+/// The most that is believed of what a transfer takes whatever is in it, ms: a line by satellite.
+pub const TRANSFER_FIXED_MS_MAX: u64 = 2_000;
 /// Longest pause between two transfers of a backlog, ms.
 pub const TRANSFER_PAUSE_MS_MAX: u64 = 10_000;
 /// Moments at which it is noted how far the outbox had come: a mark a minute for four hours, then one every two minutes, and so on.

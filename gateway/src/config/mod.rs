@@ -308,7 +308,7 @@ impl Default for Kafka {
             sasl_username: None,
             sasl_password_file: None,
             labels: BTreeMap::new(),
-            drain_share: 80,
+            drain_share: 50,
             properties: BTreeMap::new(),
         }
     }
