@@ -31,6 +31,8 @@ pub const POINTER_KEYS_MAX: usize = 8;
 
 /// Topic mappings in the config: each is tried in turn for every message.
 pub const MAPPINGS_MAX: usize = 32;
+/// Signals that get another name: each is compared with the name of every reading.
+pub const RENAMES_MAX: usize = 64;
 /// Levels of a mapping: MQTT allows more, no site has been seen with more.
 pub const MAPPING_LEVELS_MAX: usize = 12;
 

@@ -1,6 +1,8 @@
 //! From a topic to a device and a signal: `sensors/{device}/{signal}` and what a site's own sensors use.
 
-use crate::limits::{MAPPING_LEVELS_MAX, MAPPINGS_MAX};
+use pipeline::glob;
+
+use crate::limits::{MAPPING_LEVELS_MAX, MAPPINGS_MAX, RENAMES_MAX};
 use crate::payload::pointers::Pointers;
 use crate::payload::sparkplug::{Address, NAMESPACE};
 
@@ -49,6 +51,18 @@ pub enum Rule {
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
     patterns: Vec<Pattern>,
+    renames: Vec<Rename>,
+}
+
+/// A signal that goes by another name from here on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// Pattern of its device's name.
+    pub device: String,
+    /// What its device calls it.
+    pub signal: String,
+    /// What it is called.
+    pub to: String,
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +134,23 @@ impl Mapping {
             });
         }
         Ok(mapping)
+    }
+
+    /// The same with names for signals, of which the first that fits counts; the first [`RENAMES_MAX`] of them.
+    #[must_use]
+    pub fn with_renames(mut self, renames: impl IntoIterator<Item = Rename>) -> Self {
+        self.renames = renames.into_iter().take(RENAMES_MAX).collect();
+        self
+    }
+
+    /// What a device's signal is called here.
+    #[must_use]
+    pub fn signal<'n>(&'n self, device: &str, signal: &'n str) -> &'n str {
+        let renamed = self
+            .renames
+            .iter()
+            .find(|rename| rename.signal == signal && glob::matches(&rename.device, device));
+        renamed.map_or(signal, |rename| &rename.to)
     }
 
     /// What `topic` says, by the first pattern that fits; `None` if the message is no telemetry.
@@ -303,6 +334,28 @@ mod tests {
             "",
         ] {
             check(&patterns, other, None);
+        }
+    }
+
+    #[test]
+    fn a_signal_goes_by_the_first_name_that_fits() {
+        let rename = |device: &str, signal: &str, to: &str| Rename {
+            device: device.to_owned(),
+            signal: signal.to_owned(),
+            to: to.to_owned(),
+        };
+        let mapping = Mapping::default().with_renames([
+            rename("boiler-*", "t1", "flow"),
+            rename("*", "t1", "temperature"),
+            rename("*", "flow", "litres"),
+        ]);
+        for (device, signal, expected) in [
+            ("boiler-7", "t1", "flow"),
+            ("pump", "t1", "temperature"),
+            ("pump", "flow", "litres"),
+            ("pump", "t10", "t10"),
+        ] {
+            assert_eq!(mapping.signal(device, signal), expected);
         }
     }
 

@@ -30,6 +30,14 @@ values = { temperature = "/DHT22/Temperature" }
 [[mapping]]
 topic = "spBv1.0/#"
 form = "sparkplug"
+[[rename]]
+signal = "raw"
+to = "named"
+[[sensor]]
+signal = "named"
+[[sensor.alerts]]
+name = "hot"
+above = 90.0
 "#;
 
 struct Site {
@@ -187,11 +195,16 @@ fn a_post_with_a_name_is_taken_once() {
     assert_eq!((counters.readings, counters.redeliveries), (2, 1));
 }
 
-/// A message of Sparkplug: its sequence, and metrics as name, alias and a double (none: null).
+/// A message of Sparkplug: its sequence, and metrics as name, alias (0 beside a name: none) and a double (none: null).
 fn sparkplug(sequence: u8, metrics: &[(&str, u8, Option<f64>)]) -> Vec<u8> {
     let mut bytes = vec![0x18, sequence | 0x80, sequence >> 7];
     for (name, alias, value) in metrics {
-        let mut metric = vec![0x10, *alias];
+        let has_alias = *alias > 0 || name.is_empty();
+        let mut metric = if has_alias {
+            vec![0x10, *alias]
+        } else {
+            Vec::new()
+        };
         if !name.is_empty() {
             metric.extend_from_slice(&[0x20, 10, 0x0A, name.len() as u8]);
             metric.extend_from_slice(name.as_bytes());
@@ -295,4 +308,39 @@ fn the_sensors_of_a_sparkplug_node_that_died_are_bad() {
         );
     }
     site.check_node("NDATA/n", 2, &[("", 1, Some(1.0))], (0, true));
+}
+
+#[test]
+fn a_renamed_signal_has_its_new_name_in_every_form_and_everywhere() {
+    let mut site = Site::new();
+    let mut said = Vec::new();
+    for (topic, payload) in [
+        ("sensors/topic/raw", "95"),
+        ("sensors/json", r#"{"values":{"raw":95}}"#),
+        ("sensors/senml", r#"[{"n":"raw","v":95}]"#),
+    ] {
+        let (taken, heard) = site.publish(topic, payload.as_bytes());
+        assert_eq!(taken, 1, "{topic}");
+        said.extend(heard);
+    }
+    site.check_node("NBIRTH/n", 0, &[("raw", 1, Some(20.0))], (1, false));
+    let (taken, heard) = site.publish(
+        "spBv1.0/g/NDATA/n",
+        &sparkplug(1, &[("raw", 0, Some(95.0))]),
+    );
+    assert_eq!(taken, 1, "a metric by its name");
+    said.extend(heard);
+    site.gateway.wait(20_000, &mut site.sink);
+    said.extend(site.sink.heard.replace(Vec::new()).unwrap());
+    let topics: Vec<&str> = said.iter().map(|(topic, _)| topic.as_str()).collect();
+    for device in ["topic", "json", "senml", "g/n"] {
+        let alert = format!("tidegate/edge-1/alert/{device}/named/hot");
+        assert!(topics.contains(&alert.as_str()), "{alert}: {topics:?}");
+    }
+    assert!(
+        topics.contains(&"tidegate/edge-1/average/g/n/named/10s"),
+        "{topics:?}"
+    );
+    assert!(topics.iter().all(|topic| !topic.contains("/raw/")));
+    assert_eq!(site.gateway.engine.status().sensors.0, 4);
 }

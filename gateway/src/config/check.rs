@@ -50,6 +50,7 @@ impl Config {
             ),
         );
         self.check_http(&mut check);
+        self.check_renames(&mut check);
         self.check_mappings(&mut faults);
         faults
     }

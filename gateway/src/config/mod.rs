@@ -23,6 +23,7 @@ mod listener;
 pub mod load;
 mod outputs;
 pub mod plan;
+pub mod rename;
 mod settings;
 mod store;
 pub mod together;
@@ -70,6 +71,9 @@ pub struct Config {
     /// From topics to devices and signals.
     #[serde(default = "default_mappings", rename = "mapping")]
     pub mappings: Vec<TopicMapping>,
+    /// Signals that go by another name.
+    #[serde(default, rename = "rename")]
+    pub renames: Vec<rename::Rename>,
     /// What holds for every sensor.
     #[serde(default)]
     pub defaults: plan::Sensor,
@@ -373,7 +377,9 @@ impl Config {
         let rules = self.mappings.iter();
         let rules =
             rules.filter_map(|mapping| Some((mapping.topic.as_str(), mapping.rule().ok()?)));
-        Mapping::new(rules).unwrap_or_default()
+        Mapping::new(rules)
+            .unwrap_or_default()
+            .with_renames(self.renames())
     }
 }
 

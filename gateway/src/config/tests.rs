@@ -265,6 +265,23 @@ fn a_mapping_that_cannot_be_is_shown_with_its_reason() {
 }
 
 #[test]
+fn a_signal_is_renamed_once_to_what_can_be_a_name() {
+    let with = |renames: &str| format!("{LEAST}{renames}");
+    let fine = "[[rename]]\nsignal = \"t1\"\nto = \"flow\"\n";
+    let config = parse(&with(fine)).expect("valid");
+    assert_eq!(config.mapping().signal("boiler", "t1"), "flow");
+    check_refused(
+        &with(&fine.replace("flow", "a/b")),
+        &["rename[0].to", "without / + #"],
+    );
+    check_refused(&with(&fine.repeat(2)), &["rename[1].signal", "already"]);
+    check_refused(
+        &with(&fine.replace("to =", "as =")),
+        &["unknown field `as`"],
+    );
+}
+
+#[test]
 fn http_is_off_unless_it_has_an_address_and_a_topic_that_is_mapped() {
     assert_eq!(parse(LEAST).expect("valid").http.listen, None);
     let with = |setting: &str| format!("{LEAST}[http]\n{setting}\n");

@@ -240,7 +240,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The sensor's place in the table; a new one if it has none.
+    /// The sensor's place in the table, by the name that the site gives the signal; a new one if it has none.
     pub(super) fn find_or_register<P: Perform>(
         &mut self,
         now: Now,
@@ -248,15 +248,23 @@ impl Engine {
         signal: &str,
         out: &mut P,
     ) -> Result<wire::SensorId, Refused> {
-        if let Some(sensor) = self.machine.find(device, signal) {
+        if let Some(sensor) = self.find_renamed(device, signal) {
             return Ok(sensor);
         }
+        let mapping = Arc::clone(&self.mapping);
+        let signal = mapping.signal(device, signal);
         if !is_name(device) || !is_name(signal) {
             return Err(Refused::BadName);
         }
         self.machine.may_register(device, signal)?;
         self.apply(now, &Entry::Sensor { device, signal }, out);
         self.machine.find(device, signal).ok_or(Refused::TableFull)
+    }
+
+    /// The sensor by what its device calls it.
+    pub(super) fn find_renamed(&self, device: &str, signal: &str) -> Option<wire::SensorId> {
+        let signal = self.mapping.signal(device, signal);
+        self.machine.find(device, signal)
     }
 
     /// Only what is acknowledged can be redelivered.

@@ -177,7 +177,7 @@ impl Engine {
     ) -> Result<Option<(SensorId, u64)>, Unknown> {
         let known = match (metric.alias, metric.name) {
             (Some(alias), _) => self.nodes.by_alias(origin.node, alias),
-            (None, Some(name)) => match self.machine.find(&origin.device, name) {
+            (None, Some(name)) => match self.find_renamed(&origin.device, name) {
                 Some(sensor) => self.nodes.by_sensor(origin.node, sensor),
                 // What has no alias and no sensor was no number when it was announced.
                 None => return Ok(None),

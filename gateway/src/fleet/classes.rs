@@ -44,6 +44,7 @@ const CLASSES: &[(&str, Class)] = &[
     ("/pipeline/keep_raw", Class::Hot),
     ("/pipeline/publish_averages", Class::Hot),
     ("/mapping", Class::Hot),
+    ("/rename", Class::Hot),
     ("/defaults", Class::Hot),
     ("/sensor", Class::Hot),
 ];
