@@ -223,12 +223,13 @@ impl Function {
             Self::Floor => libm::floor(last),
             Self::Ceil => libm::ceil(last),
             Self::Round => libm::round(last),
-            Self::Min => stack.pop().min(last),
-            Self::Max => stack.pop().max(last),
+            // Not f64::min and max: of two zeros they take either, as the processor likes.
+            Self::Min => libm::fminimum_num(stack.pop(), last),
+            Self::Max => libm::fmaximum_num(stack.pop(), last),
             Self::Pow => libm::pow(stack.pop(), last),
             Self::Clamp => {
                 let (least, value) = (stack.pop(), stack.pop());
-                value.max(least).min(last)
+                libm::fminimum_num(libm::fmaximum_num(value, least), last)
             }
         }
     }

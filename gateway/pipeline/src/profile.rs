@@ -121,8 +121,8 @@ impl Miner {
         };
         self.values = self.values.saturating_add(1);
         self.sketch.push(value);
-        self.least = self.least.min(value);
-        self.most = self.most.max(value);
+        self.least = libm::fminimum_num(self.least, value);
+        self.most = libm::fmaximum_num(self.most, value);
         let at = row.time.0;
         if at > self.last_at {
             if self.last_at > i64::MIN {

@@ -80,8 +80,8 @@ impl Segment {
 
     /// Narrows the door to the lines that come as near to this value.
     fn narrow(&mut self, at: i64, value: f64, width: f64) {
-        self.steepest = self.steepest.min(self.slope_to(at, value + width));
-        self.flattest = self.flattest.max(self.slope_to(at, value - width));
+        self.steepest = libm::fminimum_num(self.steepest, self.slope_to(at, value + width));
+        self.flattest = libm::fmaximum_num(self.flattest, self.slope_to(at, value - width));
     }
 }
 

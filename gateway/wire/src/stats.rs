@@ -65,8 +65,9 @@ impl Stats {
         let difference = value - self.mean;
         self.mean += difference / f64::from(self.n);
         self.m2 += difference * (value - self.mean);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        // Of a zero and a negative zero, f64::min takes either, as the processor likes; libm's knows which is less.
+        self.min = libm::fminimum_num(self.min, value);
+        self.max = libm::fmaximum_num(self.max, value);
     }
 
     /// Adds the statistics of other values, which in time come after these (or, if they don't, add nothing to the integral
@@ -90,8 +91,8 @@ impl Stats {
         self.mean += difference * (m / (n + m));
         self.m2 += later.m2 + difference * difference * (n * m / (n + m));
         self.n = self.n.saturating_add(later.n);
-        self.min = self.min.min(later.min);
-        self.max = self.max.max(later.max);
+        self.min = libm::fminimum_num(self.min, later.min);
+        self.max = libm::fmaximum_num(self.max, later.max);
     }
 
     /// Adds the trapezoid from the last value to one at `at`.

@@ -25,6 +25,9 @@ fn formulas_follow_the_rules_of_arithmetic() {
     check("2*a + a/b - 1e-1", &[4.0, 2.0], 9.9);
     check("clamp(a, 0, 10)", &[12.0], 10.0);
     check("min(a, max(b, 2))", &[5.0, 1.0], 2.0);
+    // Which zero it is shows in what is divided by it.
+    check("1 / min(a, b)", &[0.0, -0.0], f64::NEG_INFINITY);
+    check("1 / max(a, b)", &[-0.0, 0.0], f64::INFINITY);
     check("sqrt(pow(a, 2) + pow(b, 2))", &[3.0, 4.0], 5.0);
     check("round(a) + floor(a) + ceil(a) + abs(-a)", &[1.5], 6.5);
     check("exp(ln(a))", &[1.0], 1.0);

@@ -87,6 +87,20 @@ fn a_value_out_of_order_may_become_the_first_but_not_part_of_the_integral() {
     );
 }
 
+/// f64::min of them gives one on x86-64 and the other on ARM, so a box and a replay of its journal sealed different bytes.
+#[test]
+fn the_least_and_greatest_of_zeros_are_the_same_on_every_processor() {
+    for values in [[0.0, -0.0], [-0.0, 0.0]] {
+        let pushed = of(&[(0, values[0]), (1, values[1])]);
+        let mut merged = of(&[(0, values[0])]);
+        merged.merge(&of(&[(1, values[1])]), GAP_MS);
+        for stats in [pushed, merged] {
+            assert!(stats.min.is_sign_negative(), "{values:?}");
+            assert!(stats.max.is_sign_positive(), "{values:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_split_merges_to_the_whole(
