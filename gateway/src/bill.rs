@@ -82,6 +82,10 @@ impl Bill {
             ("checkpoint being written", machine + DELIVERIES_MAX * 8),
             ("store: pages", store.cache_bytes as usize + STORE_BYTES),
             (
+                "store: the ring's frames",
+                usize::try_from(store::ring_memory_bytes(&store)).unwrap_or(usize::MAX),
+            ),
+            (
                 "transfer to Kafka",
                 3 * TRANSFER_BYTES_MAX + UPLINK_QUEUE_BYTES + form_bytes(config),
             ),

@@ -234,12 +234,23 @@ impl Commit {
     /// Whether there is nothing to make durable.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.journal.is_empty()
-            && self.rows.is_empty()
-            && self.mutations.is_empty()
+        self.journal.is_empty() && self.is_journal_only()
+    }
+
+    /// Whether there is nothing but entries of the journal.
+    #[must_use]
+    pub fn is_journal_only(&self) -> bool {
+        self.rows.is_empty()
             && self.checkpoint.is_none()
             && self.trim_outbox.iter().all(Option::is_none)
-            && self.epoch.is_none()
+            && !self.is_indivisible()
+    }
+
+    /// Whether there is what a replay of the journal does not make again: it must become durable together with its chunk.
+    /// Rows and a checkpoint may come after it.
+    #[must_use]
+    pub fn is_indivisible(&self) -> bool {
+        !self.mutations.is_empty() || self.epoch.is_some()
     }
 
     /// Empties the commit; its buffers stay.

@@ -53,6 +53,12 @@ pub const ALERT_BYTES_MAX: usize = 512;
 /// Largest chunk of the journal. At 20 bytes a reading this holds 25 000 readings: two seconds of a
 /// stalled disk at 12 000 readings a second.
 pub const CHUNK_BYTES_MAX: usize = 512 * 1024;
+/// What a disk writes as a whole.
+pub const SECTOR_BYTES: u64 = 512;
+/// Half of what a file system writes as a whole.
+pub const HALF_PAGE_BYTES: u64 = 2048;
+/// What the store adds to a chunk, at most.
+pub const FRAME_BYTES_MAX: usize = 32;
 /// Bytes of sealed batches and alerts that one commit carries: two full batches and the alerts of a burst.
 pub const OUTBOX_BYTES_PER_COMMIT_MAX: usize = 3 * 1024 * 1024;
 /// Sealed batches and alerts that one commit carries.

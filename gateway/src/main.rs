@@ -199,7 +199,14 @@ fn purge(config: &Config, is_sure: bool) -> anyhow::Result<ExitCode> {
     let losses = if is_sure {
         let plan = config.plan().unwrap_or_default();
         let at = Timestamp(Clock::start().now().wall_ms);
-        queue::purge(dir, &config.gateway.id, &plan, &config.sizes(), at)?
+        queue::purge(
+            dir,
+            &config.gateway.id,
+            &plan,
+            &config.sizes(),
+            config.store_settings(),
+            at,
+        )?
     } else {
         queue::losses(dir)?
     };

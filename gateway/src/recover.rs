@@ -159,5 +159,10 @@ pub fn open(
     if let Some(moved) = &recovered.moved_aside {
         tracing::error!(path = %moved.path.display(), why = %moved.why, "a corrupt store was moved aside; a new one is begun");
     }
+    if settings.ring_bytes > 0 && recovered.usage.ring_bytes == 0 {
+        tracing::warn!(
+            "the disk has no room for the store's ring, so commits cost it more; free some and restart"
+        );
+    }
     Ok((recovered, opened))
 }

@@ -25,6 +25,7 @@ allow_anonymous = true
 dir = "unused"
 checkpoint_interval = "7d"
 checkpoint_bytes = "1GiB"
+ring_bytes = "0B"
 max_bytes = "4GiB"
 [defaults]
 average = "10s"

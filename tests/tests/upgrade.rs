@@ -8,7 +8,7 @@
     reason = "a test ends where what it stands on fails"
 )]
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use gateway::config::Config;
@@ -17,6 +17,9 @@ use gateway::recover::{self, RecoverError};
 use tests::harness::config;
 use tests::lives::{Client, open, sealed};
 
+/// The ring of the store; in `tests/golden` without the zeros at its end.
+const RING: &str = "tidegate.db-ring";
+const RING_BYTES: u64 = 4 << 20;
 /// Readings that each golden store was given.
 const READINGS: u64 = 120;
 /// Between two readings, ms.
@@ -29,7 +32,7 @@ fn golden() -> PathBuf {
 fn config_in(dir: &Path) -> Config {
     config(&format!(
         "[gateway]\nid = \"edge-1\"\n[broker]\nallow_anonymous = true\n\
-         [store]\ndir = \"{}\"\ncheckpoint_interval = \"700ms\"\ncommit_interval = \"100ms\"\n\
+         [store]\ndir = \"{}\"\nring_bytes = \"4MiB\"\ncheckpoint_interval = \"700ms\"\ncommit_interval = \"100ms\"\n\
          [pipeline]\nbatch_interval = \"500ms\"\n\
          [defaults]\naverage = \"1s\"\nlateness = \"0ms\"\n",
         dir.display()
@@ -83,6 +86,9 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.expect("readable");
         fs::copy(entry.path(), to.join(entry.file_name())).expect("room");
     }
+    if let Ok(ring) = OpenOptions::new().write(true).open(to.join(RING)) {
+        ring.set_len(RING_BYTES).expect("room");
+    }
 }
 
 fn write(dir: &Path) {
@@ -93,6 +99,10 @@ fn write(dir: &Path) {
     for file in ["tidegate.db", "tidegate.db-wal"] {
         fs::copy(lived.path().join(file), dir.join(file)).expect("room");
     }
+    let mut ring = fs::read(lived.path().join(RING)).expect("a ring");
+    let used = ring.iter().rposition(|byte| *byte != 0).expect("chunks");
+    ring.truncate(used + 1);
+    fs::write(dir.join(RING), ring).expect("room");
     let lines: Vec<String> = client.acknowledged.iter().map(u64::to_string).collect();
     fs::write(dir.join("acknowledged"), lines.join("\n") + "\n").expect("room");
 }

@@ -183,6 +183,15 @@ impl Config {
             self.store.max_bytes.0 >= 16 << 20,
             Fault::at("store.max_bytes", "too small", "choose at least 16MiB"),
         );
+        let ring = self.store.ring_bytes.0;
+        check(
+            ring == 0 || (4 << 20..=256 << 20).contains(&ring),
+            Fault::at(
+                "store.ring_bytes",
+                "out of range",
+                "choose 4MiB to 256MiB, or 0B for none",
+            ),
+        );
         // The journal is kept back to the checkpoint before the newest; thinning makes no room in it.
         check(
             self.store.max_bytes.0 / 4 >= self.store.checkpoint_bytes.0,

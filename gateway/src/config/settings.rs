@@ -11,6 +11,7 @@ use super::{Config, KafkaMode};
 use crate::broker;
 use crate::commit::MutationRoom;
 use crate::engine;
+use crate::limits::CHUNK_BYTES_MAX;
 use crate::machine::Sizes;
 use crate::store;
 use crate::uplink;
@@ -47,7 +48,22 @@ impl Config {
         store::Settings {
             bytes_max: self.store.max_bytes.0,
             bytes_free_min: self.store.min_free_bytes.0,
+            ring_bytes: self.ring_bytes(),
             ..store::Settings::default()
+        }
+    }
+
+    fn ring_bytes(&self) -> u64 {
+        self.store.ring_bytes.0.min(self.store.max_bytes.0 / 4)
+    }
+
+    /// Two checkpoints come within one turn of the ring, with a chunk for each of them and one that does not fit before its end:
+    /// otherwise chunks would have to stand in the database.
+    fn checkpoint_bytes(&self) -> u64 {
+        match self.ring_bytes() {
+            0 => self.store.checkpoint_bytes.0,
+            ring => (ring.saturating_sub(3 * CHUNK_BYTES_MAX as u64) / 2)
+                .min(self.store.checkpoint_bytes.0),
         }
     }
 
@@ -129,7 +145,7 @@ impl Config {
             commit_interval_ms: self.store.commit_interval.0,
             status_interval_ms: self.broker.status_interval.0,
             checkpoint_interval_ms: self.store.checkpoint_interval.0,
-            checkpoint_bytes: self.store.checkpoint_bytes.0,
+            checkpoint_bytes: self.checkpoint_bytes(),
             publish_averages: self.pipeline.publish_averages,
             forward: !self.kafka.bootstrap.is_empty(),
             drain_share: self.kafka.drain_share,
@@ -147,7 +163,7 @@ impl Config {
             commit_interval_ms: self.store.commit_interval.0,
             status_interval_ms: self.broker.status_interval.0,
             checkpoint_interval_ms: self.store.checkpoint_interval.0,
-            checkpoint_bytes: self.store.checkpoint_bytes.0,
+            checkpoint_bytes: self.checkpoint_bytes(),
             publish_averages: self.pipeline.publish_averages,
         }
     }

@@ -21,7 +21,10 @@ pub struct Store {
     /// Most journal between two checkpoints.
     #[serde(default = "default_checkpoint_bytes")]
     pub checkpoint_bytes: Bytes,
-    /// Largest size of the database; near it the oldest batches are thinned, with a gap record.
+    /// Length of the ring, in which commits of readings stand; at most a quarter of `max_bytes`. Zero: there is none.
+    #[serde(default = "default_ring_bytes")]
+    pub ring_bytes: Bytes,
+    /// Largest size of database and ring; near it the oldest batches are thinned, with a gap record.
     #[serde(default = "default_store_bytes_max")]
     pub max_bytes: Bytes,
     /// What the disk must keep free; with less the database grows no more.
@@ -39,6 +42,10 @@ fn default_checkpoint_interval() -> Millis {
 
 fn default_checkpoint_bytes() -> Bytes {
     Bytes(8 << 20)
+}
+
+fn default_ring_bytes() -> Bytes {
+    Bytes(16 << 20)
 }
 
 fn default_store_bytes_max() -> Bytes {

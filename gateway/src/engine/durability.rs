@@ -6,7 +6,20 @@ use super::acks::{Ack, Creditor};
 use super::commits::Due;
 use super::{Action, Checkpoints, Committing, Engine, Perform};
 use crate::commit::Commit;
+use crate::limits::{FRAME_BYTES_MAX, HALF_PAGE_BYTES, SECTOR_BYTES};
 use crate::outbox::Lane;
+
+/// What a chunk takes of the store at most: a sector or more, and whole pages if two of its size do not share one.
+const fn bytes_at_disk(chunk_bytes: usize) -> u64 {
+    let bytes = (chunk_bytes + FRAME_BYTES_MAX) as u64;
+    if bytes <= SECTOR_BYTES {
+        SECTOR_BYTES
+    } else if bytes <= HALF_PAGE_BYTES {
+        bytes.next_power_of_two()
+    } else {
+        bytes.next_multiple_of(2 * HALF_PAGE_BYTES)
+    }
+}
 
 impl Engine {
     /// Ends: clients are told, and what gathers goes to the disk with a checkpoint. It is there once
@@ -45,7 +58,7 @@ impl Engine {
     }
 
     fn add_checkpoint(&mut self, now: Now, commit: &mut Commit) {
-        self.checkpoints.journal_bytes += commit.journal.len() as u64;
+        self.checkpoints.journal_bytes += bytes_at_disk(commit.journal.len());
         let due = self.checkpoints.due <= now.instant
             || self.checkpoints.journal_bytes >= self.settings.checkpoint_bytes;
         if due && !commit.journal.is_empty() {

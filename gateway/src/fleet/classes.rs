@@ -28,6 +28,7 @@ const CLASSES: &[(&str, Class)] = &[
     ("/store/commit_interval", Class::Hot),
     ("/store/checkpoint_interval", Class::Hot),
     ("/store/checkpoint_bytes", Class::Hot),
+    ("/store/ring_bytes", Class::Restart),
     ("/store/max_bytes", Class::Restart),
     ("/store/min_free_bytes", Class::Restart),
     ("/kafka/mode", Class::Hot),

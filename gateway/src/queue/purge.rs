@@ -74,9 +74,10 @@ pub fn purge(
     gateway: &str,
     plan: &Plan,
     sizes: &Sizes,
+    settings: Settings,
     at: Timestamp,
 ) -> Result<Vec<Loss>, QueueError> {
-    settle(dir, plan, sizes)?;
+    settle(dir, plan, sizes, settings)?;
     let losses = losses(dir)?;
     let mut commit = Commit::new(MutationRoom::default());
     for loss in &losses {
@@ -92,14 +93,14 @@ pub fn purge(
         commit.push_row(&row).map_err(|_| QueueError::Ended)?;
         commit.trim_outbox[loss.lane.index()] = Some(Sequence(loss.to));
     }
-    let (_, opened) = recover::open(dir, Settings::default())?;
+    let (_, opened) = recover::open(dir, settings)?;
     write(opened, vec![commit])?;
     Ok(losses)
 }
 
 /// Makes what the journal would make again, and saves the state behind it.
-fn settle(dir: &Path, plan: &Plan, sizes: &Sizes) -> Result<(), QueueError> {
-    let (recovered, opened) = recover::open(dir, Settings::default())?;
+fn settle(dir: &Path, plan: &Plan, sizes: &Sizes, settings: Settings) -> Result<(), QueueError> {
+    let (recovered, opened) = recover::open(dir, settings)?;
     let (restored, opened) = recover::recover(recovered, opened, plan, sizes)?;
     let mut state = Vec::new();
     restored

@@ -187,7 +187,15 @@ fn purged(dir: &TempDir) -> Vec<Loss> {
         scouts: [0; 4],
         rows: 4,
     };
-    purge(dir.path(), GATEWAY, &plan, &sizes, Timestamp(7)).expect("purged")
+    purge(
+        dir.path(),
+        GATEWAY,
+        &plan,
+        &sizes,
+        store::Settings::default(),
+        Timestamp(7),
+    )
+    .expect("purged")
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What can go wrong with the store, by what has to be done about it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -24,8 +25,8 @@ pub enum StoreError {
         path: PathBuf,
         /// What was tried.
         tried: &'static str,
-        /// SQLite's account.
-        source: rusqlite::Error,
+        /// What SQLite or the system says.
+        source: Box<dyn core::error::Error + Send + Sync>,
     },
     /// The content makes no sense. The next start reads the whole file, and moves it aside if need be.
     #[error("{}: found corrupt while trying to {tried}: {detail}; restart to have it checked and moved aside", path.display())]
@@ -91,6 +92,27 @@ impl StoreError {
         }
     }
 
+    /// Of a file that holds data.
+    pub(super) fn data(
+        path: &Path,
+        tried: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_path_buf();
+        move |source| match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path, tried },
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Self::Corrupt {
+                path,
+                tried,
+                detail: source.to_string(),
+            },
+            _ => Self::Failed {
+                path,
+                tried,
+                source: source.into(),
+            },
+        }
+    }
+
     pub(super) fn sqlite(
         path: &Path,
         tried: &'static str,
@@ -142,7 +164,7 @@ fn classify(path: PathBuf, tried: &'static str, source: rusqlite::Error) -> Stor
         _ => StoreError::Failed {
             path,
             tried,
-            source,
+            source: source.into(),
         },
     }
 }

@@ -1,11 +1,15 @@
 //! A look into the store of a stopped gateway: nothing is written, repaired or moved aside.
 
+use core::ops::ControlFlow;
 use core::time::Duration;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::journal::{Journal, find_ring};
+use super::ring::Ring;
 use super::schema::{MIGRATIONS, run_check, schema_version};
 use super::{FILE_NAME, StoreError, file_set, lane_and_sequence};
 use crate::outbox::OutboxRow;
@@ -14,6 +18,7 @@ use crate::outbox::OutboxRow;
 #[derive(Debug)]
 pub struct Inspected {
     connection: Connection,
+    ring: Option<Ring>,
     path: PathBuf,
 }
 
@@ -44,7 +49,12 @@ impl Inspected {
         if found > known {
             return Err(StoreError::Newer { path, found, known });
         }
-        Ok(Self { connection, path })
+        let ring = find_ring(&connection, &path, &mut OpenOptions::new())?;
+        Ok(Self {
+            connection,
+            ring,
+            path,
+        })
     }
 
     /// Shows each row that waits, lane by lane in the order of forwarding.
@@ -85,7 +95,9 @@ impl Inspected {
         let positions: Result<Vec<u64>, _> = positions
             .map(|position| position.map(i64::cast_unsigned))
             .collect();
-        Ok((chunks.cast_unsigned(), positions.map_err(failed())?))
+        let in_ring = self.ring.iter().flat_map(|ring| ring.frames_from(0));
+        let chunks = chunks.cast_unsigned() + in_ring.count() as u64;
+        Ok((chunks, positions.map_err(failed())?))
     }
 
     /// State of the machine at one of the positions that [`journal`](Self::journal) tells.
@@ -99,7 +111,7 @@ impl Inspected {
             .map_err(StoreError::sqlite(&self.path, "read a checkpoint"))
     }
 
-    /// Shows each chunk of the journal in its order.
+    /// Shows each chunk of the journal in its order, from the one on that holds the oldest checkpoint.
     ///
     /// # Errors
     /// [`StoreError`] if one cannot be read, and what `show` says.
@@ -107,15 +119,20 @@ impl Inspected {
         &self,
         mut show: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = || StoreError::sqlite(&self.path, "read the journal");
-        let sql = "SELECT chunk FROM journal ORDER BY position";
-        let mut statement = self.connection.prepare(sql).map_err(failed())?;
-        let mut found = statement.query([]).map_err(failed())?;
-        while let Some(row) = found.next().map_err(failed())? {
-            let chunk: Vec<u8> = row.get(0).map_err(failed())?;
-            show(&chunk)?;
-        }
-        Ok(())
+        let journal = Journal {
+            connection: &self.connection,
+            ring: self.ring.as_ref(),
+            path: &self.path,
+        };
+        let mut shown = Ok(());
+        journal.for_each_from(journal.floor()?, |_, chunk| {
+            shown = show(chunk);
+            match shown {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
+        shown
     }
 
     /// Reads every page, and holds the trees against each other.

@@ -1,16 +1,21 @@
-//! The store: one SQLite file that survives kill -9 and power cuts, written by one thread.
+//! The store: a SQLite file and a ring beside it that survive kill -9 and power cuts, written by one thread.
 //!
 //! [`open`] repairs or replaces what it finds and returns what is needed to go on; [`Opened::start`]
 //! gives the file to its thread. From then on there are only [`Request`]s and [`Reply`]s, in order.
 //!
-//! A commit is one transaction and one fsync. The write-ahead log goes into the database when it has
+//! A commit is one transaction and one fsync. Where there are only readings it is none: their chunk goes into the [`ring`], which
+//! costs the device a page. A large chunk goes there too when rows or a checkpoint come with it, and before them: what follows
+//! from the journal is made again by a replay. What does not follow from it, the broker's state and the epoch, is in one
+//! transaction with its chunk. The write-ahead log goes into the database when it has
 //! reached its size, by an explicit checkpoint: an fsync that fails in an automatic one is swallowed by
 //! SQLite, and the commit would still be reported as done.
 
 mod error;
 mod inspect;
+mod journal;
 mod recall;
 mod recovery;
+mod ring;
 mod room;
 mod schema;
 mod statements;
@@ -46,18 +51,23 @@ pub const ROOM_BYTES: u64 = 6 << 20;
 pub const THINNED_BYTES_PER_COMMIT_MAX: u64 = 8 << 20;
 /// Most rows that one commit thins: a tenth of a second of work.
 pub const THINNED_ROWS_PER_COMMIT_MAX: u64 = 4096;
+/// A chunk that is smaller goes into one transaction with what comes with it: a page more there costs less than an fsync.
+pub const ALONE_BYTES_MIN: usize = 4096;
 /// The reserve is restored by the first commit of so many for which the disk has room.
 pub const RESERVE_EVERY_COMMITS: u64 = 256;
 
 /// How the store uses memory and disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Largest size of the database file, bytes. Near it the oldest rows are thinned; a commit that finds no room even so
+    /// Largest size of database file and ring, bytes. Near it the oldest rows are thinned; a commit that finds no room even so
     /// is refused with [`StoreError::Full`].
     pub bytes_max: u64,
     /// What the disk must keep free, bytes: with less the file grows no more, and its oldest rows are thinned. 0: the disk is
     /// not looked at, and has no reserve.
     pub bytes_free_min: u64,
+    /// Length of the ring, bytes; 0: there is none, and all goes into the database. It holds the journal of two checkpoints, or what
+    /// it can: the rest goes into the database.
+    pub ring_bytes: u64,
     /// Memory for pages, bytes.
     pub cache_bytes: u32,
     /// The write-ahead log goes into the database when it is this long, bytes. Longer means fewer writes
@@ -70,10 +80,29 @@ impl Default for Settings {
         Self {
             bytes_max: 1 << 30,
             bytes_free_min: 0,
+            ring_bytes: 1 << 20,
             cache_bytes: 2 << 20,
             wal_bytes: 4 << 20,
         }
     }
+}
+
+impl Settings {
+    /// Length of the ring in whole pages, bytes.
+    fn ring_bytes(&self) -> u64 {
+        self.ring_bytes / schema::PAGE_BYTES * schema::PAGE_BYTES
+    }
+
+    /// What is left for the database file, bytes.
+    fn database_bytes_max(&self) -> u64 {
+        self.bytes_max.saturating_sub(self.ring_bytes())
+    }
+}
+
+/// Memory that the ring takes at most, bytes.
+#[must_use]
+pub const fn ring_memory_bytes(settings: &Settings) -> u64 {
+    ring::memory_bytes(settings.ring_bytes)
 }
 
 /// What the thread is asked to do. Requests are served in their order.
@@ -156,11 +185,12 @@ pub enum Reply {
 pub struct Usage {
     /// Commits that are durable.
     pub commits: u64,
-    /// fsyncs that SQLite made for them: one each, two more for each checkpoint of the write-ahead log.
+    /// fsyncs that were made for them: one each, one more where a chunk stands in the ring and something came with it, two more for
+    /// each checkpoint of the write-ahead log.
     pub syncs: u64,
     /// Times that the write-ahead log was moved into the database.
     pub wal_checkpoints: u64,
-    /// Bytes written to the write-ahead log, and at most that many to the database; the file system adds its own.
+    /// Bytes written to ring and write-ahead log, and at most that many to the database; the file system adds its own.
     pub bytes_written: u64,
     /// Rows and bytes that wait, per lane.
     pub outbox: [LaneUsage; LANES],
@@ -168,6 +198,10 @@ pub struct Usage {
     pub thinned_rows: u64,
     /// Readings, summaries and alerts that were in them.
     pub thinned_items: u64,
+    /// Chunks that went into the ring since it was opened.
+    pub ring_chunks: u64,
+    /// Length of the ring, bytes; 0: there is none.
+    pub ring_bytes: u64,
     /// Size of the database file, bytes.
     pub file_bytes: u64,
     /// Part of it that is free for new data, bytes.
@@ -209,12 +243,13 @@ fn lane_and_sequence(place: i64) -> Option<(Lane, Sequence)> {
     Some((lane, Sequence(place & SEQUENCE_MAX)))
 }
 
-/// Files of one database, in the order in which they are moved: SQLite deletes a log that it finds beside
+/// Files of one store, in the order in which they are moved: SQLite deletes a log that it finds beside
 /// no database. The rollback journal exists only while the file is made.
-fn file_set(database: &Path) -> [PathBuf; 3] {
+fn file_set(database: &Path) -> [PathBuf; 4] {
     [
         with_suffix(database, "-journal"),
         with_suffix(database, "-wal"),
+        journal::ring_path(database),
         database.to_path_buf(),
     ]
 }

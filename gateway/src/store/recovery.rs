@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Error, OptionalExtension, Row};
 
+use super::journal::{Journal, open_ring};
+use super::ring::Ring;
 use super::schema::connect;
 use super::writer::Writer;
 use super::{
@@ -43,10 +45,11 @@ pub struct MovedAside {
 /// A store that is open but not yet in use: for the start, which reads all that is kept.
 #[derive(Debug)]
 pub struct Opened {
-    connection: Connection,
-    path: PathBuf,
-    settings: Settings,
-    usage: Usage,
+    pub(super) connection: Connection,
+    pub(super) ring: Option<Ring>,
+    pub(super) path: PathBuf,
+    pub(super) settings: Settings,
+    pub(super) usage: Usage,
 }
 
 /// Opens the store in `dir`, and makes both if need be. A corrupt file is moved aside, and a new one started.
@@ -102,15 +105,14 @@ impl Opened {
     pub fn for_each_chunk(
         &self,
         position: u64,
-        mut visit: impl FnMut(u64, &[u8]) -> ControlFlow<()>,
+        visit: impl FnMut(u64, &[u8]) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT position, chunk FROM journal WHERE position >= coalesce(
-                       (SELECT max(position) FROM journal WHERE position <= ?1), 0)
-                   ORDER BY position";
-        self.visit(sql, &[&position.cast_signed()], "read the journal", |row| {
-            let first: i64 = row.get(0)?;
-            Ok(visit(first.cast_unsigned(), row.get_ref(1)?.as_blob()?))
-        })
+        let journal = Journal {
+            connection: &self.connection,
+            ring: self.ring.as_ref(),
+            path: &self.path,
+        };
+        journal.for_each_from(position, visit)
     }
 
     /// Visits all pairs of the broker's state.
@@ -141,11 +143,12 @@ impl Opened {
     pub fn give_up(self, why: &str) -> Result<(Recovered, Self), StoreError> {
         let Self {
             connection,
+            ring,
             path,
             settings,
             ..
         } = self;
-        drop(connection);
+        drop((connection, ring));
         start_afresh(&path, settings, why.to_owned())
     }
 
@@ -154,7 +157,7 @@ impl Opened {
     /// # Errors
     /// [`StoreError::Io`] if there can be no thread.
     pub fn start(self, reply: impl FnMut(Reply) + Send + 'static) -> Result<Writer, StoreError> {
-        Writer::start(self.connection, self.path, self.settings, self.usage, reply)
+        Writer::start(self, reply)
     }
 
     fn visit(
@@ -180,13 +183,17 @@ impl Opened {
 
 fn open_file(path: &Path, settings: Settings) -> Result<(Recovered, Opened), StoreError> {
     let connection = connect(path, &settings)?;
+    let ring = open_ring(&connection, path, &settings)?;
     sync_directory(path)?;
-    let recovered = recover(&connection).map_err(StoreError::sqlite(path, "read what it holds"))?;
+    let mut recovered =
+        recover(&connection).map_err(StoreError::sqlite(path, "read what it holds"))?;
+    recovered.usage.ring_bytes = ring.as_ref().map_or(0, Ring::bytes);
     let usage = recovered.usage;
     Ok((
         recovered,
         Opened {
             connection,
+            ring,
             path: path.to_path_buf(),
             settings,
             usage,

@@ -32,6 +32,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
          bytes BLOB NOT NULL
      ) STRICT;
      CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    // Whose ring it is. The tables are the same, but a program that does not know the ring would miss what stands in it.
+    "INSERT INTO meta VALUES ('ring', random());",
 ];
 
 /// Tables that are read at start; the outbox can be gigabytes and is only read when it is sent.
@@ -115,7 +117,7 @@ fn configure(connection: &Connection, settings: &Settings) -> rusqlite::Result<(
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    let pages = (settings.bytes_max / PAGE_BYTES).clamp(1, u64::from(u32::MAX - 1));
+    let pages = (settings.database_bytes_max() / PAGE_BYTES).clamp(1, u64::from(u32::MAX - 1));
     connection.pragma_update(None, "max_page_count", pages.cast_signed())?;
     Ok(())
 }

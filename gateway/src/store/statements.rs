@@ -2,11 +2,19 @@
 
 use rusqlite::{Connection, Statement};
 
+use super::ring::Ring;
 use super::thinning::Thinning;
 use super::writer::used_bytes;
 use super::{CHECKPOINTS_KEPT, SEQUENCE_MAX, Usage, lane_and_sequence, place};
 use crate::commit::{Commit, Mutation, SealedRow};
 use crate::outbox::{Lane, OutboxRow, Sequence};
+
+/// Where the chunk of a commit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChunkPlace {
+    Ring,
+    Table,
+}
 
 /// Every statement of the thread, prepared once.
 pub(super) struct Statements<'c> {
@@ -23,6 +31,8 @@ pub(super) struct Statements<'c> {
     put_epoch: Statement<'c>,
     put_checkpoint: Statement<'c>,
     trim_checkpoints: Statement<'c>,
+    oldest_checkpoint: Statement<'c>,
+    newest_chunk_until: Statement<'c>,
     trim_journal: Statement<'c>,
     thinning: Thinning<'c>,
     connection: &'c Connection,
@@ -53,25 +63,25 @@ impl<'c> Statements<'c> {
                 "DELETE FROM checkpoint WHERE position NOT IN
                      (SELECT position FROM checkpoint ORDER BY position DESC LIMIT ?1)",
             )?,
-            // The chunk that holds the oldest checkpoint's position stays, with all behind it.
-            trim_journal: prepare(
-                "DELETE FROM journal WHERE position <
-                     (SELECT max(position) FROM journal
-                      WHERE position <= (SELECT min(position) FROM checkpoint))",
-            )?,
+            oldest_checkpoint: prepare("SELECT min(position) FROM checkpoint")?,
+            newest_chunk_until: prepare("SELECT max(position) FROM journal WHERE position <= ?1")?,
+            trim_journal: prepare("DELETE FROM journal WHERE position < ?1")?,
             thinning: Thinning::prepare(connection)?,
             connection,
         })
     }
 
     /// Deletes come first: in a full file they make the room for what is inserted. Rows are thinned until no more than
-    /// `used_bytes_max` of the file are in use.
+    /// `used_bytes_max` of the file are in use. Gives the position before which the journal is not needed any more.
     pub(super) fn write(
         &mut self,
         commit: &Commit,
+        place: ChunkPlace,
+        ring: Option<&Ring>,
         used_bytes_max: u64,
         usage: &mut Usage,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<u64> {
+        let mut floor = 0;
         self.begin.execute([])?;
         for lane in Lane::ALL {
             if let Some(sequence) = commit.trim_outbox[lane.index()] {
@@ -86,9 +96,9 @@ impl<'c> Statements<'c> {
             self.put_epoch.execute([epoch.cast_signed()])?;
         }
         if let Some((position, state)) = &commit.checkpoint {
-            self.write_checkpoint(*position, state)?;
+            floor = self.write_checkpoint(*position, state, ring)?;
         }
-        if !commit.journal.is_empty() {
+        if place == ChunkPlace::Table && !commit.journal.is_empty() {
             self.insert_chunk
                 .execute((commit.position.cast_signed(), commit.journal.as_slice()))?;
         }
@@ -102,7 +112,7 @@ impl<'c> Statements<'c> {
             };
         }
         self.commit.execute([])?;
-        Ok(())
+        Ok(floor)
     }
 
     /// The transaction came to nothing.
@@ -132,12 +142,24 @@ impl<'c> Statements<'c> {
         Ok(())
     }
 
-    fn write_checkpoint(&mut self, position: u64, state: &[u8]) -> rusqlite::Result<()> {
+    /// The chunk that holds the oldest checkpoint's position stays, with all behind it. Gives its position.
+    fn write_checkpoint(
+        &mut self,
+        position: u64,
+        state: &[u8],
+        ring: Option<&Ring>,
+    ) -> rusqlite::Result<u64> {
         self.put_checkpoint
             .execute((position.cast_signed(), state))?;
         self.trim_checkpoints.execute([CHECKPOINTS_KEPT])?;
-        self.trim_journal.execute([])?;
-        Ok(())
+        let oldest: i64 = self.oldest_checkpoint.query_row([], |row| row.get(0))?;
+        let in_table: Option<i64> = self
+            .newest_chunk_until
+            .query_row([oldest], |row| row.get(0))?;
+        let in_ring = ring.and_then(|ring| ring.newest_until(oldest.cast_unsigned()));
+        let floor = in_table.map(i64::cast_unsigned).max(in_ring).unwrap_or(0);
+        self.trim_journal.execute([floor.cast_signed()])?;
+        Ok(floor)
     }
 
     /// Inserts a row. A replay after a crash makes the very same rows again: those that are there are left.

@@ -6,13 +6,15 @@ use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
 
+use super::journal::{Journal, ring_path};
 use super::recall::read_again;
+use super::ring::Ring;
 use super::room::{Reserve, free_bytes};
 use super::schema::PAGE_BYTES;
-use super::statements::Statements;
+use super::statements::{ChunkPlace, Statements};
 use super::{
-    REQUESTS_MAX, RESERVE_EVERY_COMMITS, ROOM_BYTES, Recall, Recalled, Reply, Request, STACK_BYTES,
-    Settings, StoreError, Usage, suspicion,
+    ALONE_BYTES_MIN, Opened, REQUESTS_MAX, RESERVE_EVERY_COMMITS, ROOM_BYTES, Recall, Recalled,
+    Reply, Request, STACK_BYTES, Settings, StoreError, Usage, suspicion,
 };
 use crate::commit::Commit;
 use crate::outbox::{Lane, OutboxRow, Sequence};
@@ -29,18 +31,15 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn start(
-        connection: Connection,
-        path: PathBuf,
-        settings: Settings,
-        usage: Usage,
+        opened: Opened,
         reply: impl FnMut(Reply) + Send + 'static,
     ) -> Result<Self, StoreError> {
-        let failed = StoreError::io(&path, "start the thread of the store");
+        let failed = StoreError::io(&opened.path, "start the thread of the store");
         let (requests, received) = sync_channel(REQUESTS_MAX);
         let thread = Builder::new()
             .name("store".into())
             .stack_size(STACK_BYTES)
-            .spawn(move || serve(&connection, path, settings, usage, &received, reply))
+            .spawn(move || serve(opened, &received, reply))
             .map_err(failed)?;
         Ok(Self {
             requests: Some(requests),
@@ -72,18 +71,19 @@ impl Drop for Writer {
     }
 }
 
-fn serve(
-    connection: &Connection,
-    path: PathBuf,
-    settings: Settings,
-    usage: Usage,
-    requests: &Receiver<Request>,
-    mut reply: impl FnMut(Reply),
-) {
+fn serve(opened: Opened, requests: &Receiver<Request>, mut reply: impl FnMut(Reply)) {
+    let Opened {
+        connection,
+        ring,
+        path,
+        settings,
+        usage,
+    } = opened;
     let reserve = Reserve::new(&path, &settings);
     reserve.restore();
     let mut store = Store {
-        connection,
+        connection: &connection,
+        ring,
         path,
         reserve,
         settings,
@@ -126,6 +126,7 @@ fn serve(
 /// The database in use.
 struct Store<'c> {
     connection: &'c Connection,
+    ring: Option<Ring>,
     path: PathBuf,
     reserve: Reserve,
     settings: Settings,
@@ -158,29 +159,77 @@ impl<'c> Store<'c> {
 
     fn try_commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.refuse_if_broken()?;
+        let place = self.write_chunk(commit)?;
+        if place == ChunkPlace::Ring && commit.is_journal_only() {
+            self.usage.commits += 1;
+            return Ok(());
+        }
+        self.write_to_database(commit, place)?;
+        if self.log_frames * (PAGE_BYTES + FRAME_HEADER_BYTES) < self.settings.wal_bytes {
+            return Ok(());
+        }
+        self.checkpoint_if_there_is_room()
+    }
+
+    /// Makes the chunk durable in the ring, if it may stand there alone and there is room.
+    fn write_chunk(&mut self, commit: &Commit) -> Result<ChunkPlace, StoreError> {
+        let may_be_alone = commit.is_journal_only()
+            || !commit.is_indivisible() && commit.journal.len() >= ALONE_BYTES_MIN;
+        let Some(ring) = &mut self.ring else {
+            return Ok(ChunkPlace::Table);
+        };
+        if commit.journal.is_empty() || !may_be_alone {
+            return Ok(ChunkPlace::Table);
+        }
+        if ring.newest_until(commit.position) == Some(commit.position) {
+            // The same commit comes again: the database had no room for the rest of it.
+            return Ok(ChunkPlace::Ring);
+        }
+        let failed = StoreError::data(&ring_path(&self.path), "write a commit");
+        let written = match ring
+            .append(commit.position, &commit.journal)
+            .map_err(failed)
+        {
+            // Of a file system that writes each page to a new place.
+            Err(StoreError::Full { .. }) => None,
+            written => written?,
+        };
+        match written {
+            None => Ok(ChunkPlace::Table),
+            Some(bytes) => {
+                self.usage.syncs += 1;
+                self.usage.bytes_written += bytes;
+                self.usage.ring_chunks += 1;
+                Ok(ChunkPlace::Ring)
+            }
+        }
+    }
+
+    fn write_to_database(&mut self, commit: &Commit, place: ChunkPlace) -> Result<(), StoreError> {
         let usage_before = self.usage;
         let used_bytes_max = self.used_bytes_max();
         let path = self.path.clone();
         let connection = self.connection;
         let usage = &mut self.usage;
         let statements = prepared(&mut self.statements, connection, &path)?;
-        if let Err(error) = statements.write(commit, used_bytes_max, usage) {
-            *usage = usage_before;
-            if let Err(error) = statements.roll_back() {
-                return Err(StoreError::Failed {
-                    path,
-                    tried: "roll back",
-                    source: error,
-                });
+        match statements.write(commit, place, self.ring.as_ref(), used_bytes_max, usage) {
+            Ok(floor) => {
+                if let Some(ring) = &mut self.ring {
+                    ring.keep_from(floor);
+                }
             }
-            return Err(StoreError::sqlite(&path, "write a commit")(error));
+            Err(error) => {
+                *usage = usage_before;
+                statements.roll_back().map_err(|error| StoreError::Failed {
+                    path: path.clone(),
+                    tried: "roll back",
+                    source: error.into(),
+                })?;
+                return Err(StoreError::sqlite(&path, "write a commit")(error));
+            }
         }
         self.count_commit()
-            .map_err(StoreError::sqlite(&path, "measure the file"))?;
-        if self.log_frames * (PAGE_BYTES + FRAME_HEADER_BYTES) < self.settings.wal_bytes {
-            return Ok(());
-        }
-        self.checkpoint_if_there_is_room()
+            .map_err(StoreError::sqlite(&path, "measure the file"))
     }
 
     /// What is committed stands in the log, and goes into the database when there is room again.
@@ -193,12 +242,8 @@ impl<'c> Store<'c> {
 
     /// How much of the file may be in use before a commit: the rest is for what it brings.
     fn used_bytes_max(&self) -> u64 {
-        let Settings {
-            bytes_max,
-            bytes_free_min,
-            ..
-        } = self.settings;
-        let mut bytes = bytes_max;
+        let bytes_free_min = self.settings.bytes_free_min;
+        let mut bytes = self.settings.database_bytes_max();
         // Where the disk cannot be measured its end is met by a commit that finds no room.
         if bytes_free_min > 0
             && let Ok(free) = free_bytes(&self.path)
@@ -264,8 +309,12 @@ impl<'c> Store<'c> {
     }
 
     fn recall(&mut self, recall: Recall) -> Result<Recalled, StoreError> {
-        let result = read_again(self.connection, recall)
-            .map_err(StoreError::sqlite(&self.path, "read the journal again"));
+        let journal = Journal {
+            connection: self.connection,
+            ring: self.ring.as_ref(),
+            path: &self.path,
+        };
+        let result = read_again(&journal, recall);
         if let Err(error) = &result {
             self.note(error);
         }

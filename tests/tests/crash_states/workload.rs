@@ -29,6 +29,9 @@ const EVERY_MS: u64 = 11;
 /// The write-ahead log goes into the database often, so that this is cut too.
 const WAL_BYTES: u64 = 96 * 1024;
 
+/// The ring is full before a checkpoint has made room in it, so that chunks stand in both places, and turns some times.
+const RING_BYTES: u64 = 16 * 1024;
+
 /// Under what the gateway lives in `dir`.
 pub(crate) fn config_in(dir: &Path) -> Config {
     config(&format!(
@@ -46,6 +49,7 @@ pub(crate) fn config_in(dir: &Path) -> Config {
 pub(crate) fn settings(config: &Config, crowded: bool) -> Settings {
     Settings {
         wal_bytes: WAL_BYTES,
+        ring_bytes: RING_BYTES,
         bytes_free_min: if crowded { u64::MAX / 2 } else { 0 },
         ..config.store_settings()
     }

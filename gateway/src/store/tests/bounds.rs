@@ -7,6 +7,7 @@ fn a_full_store_refuses_and_takes_the_same_commit_once_there_is_room() {
     let dir = TempDir::new().expect("a directory");
     let settings = Settings {
         bytes_max: 512 * 1024,
+        ring_bytes: 0,
         ..Settings::default()
     };
     let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
@@ -66,6 +67,7 @@ fn near_its_bound_the_oldest_rows_are_thinned_and_their_counts_stay() {
     let dir = TempDir::new().expect("a directory");
     let settings = Settings {
         bytes_max: 512 * 1024,
+        ring_bytes: 0,
         ..Settings::default()
     };
     let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
@@ -100,6 +102,7 @@ fn readings_are_thinned_first_and_alerts_last() {
     let dir = TempDir::new().expect("a directory");
     let settings = Settings {
         bytes_max: 1024 * 1024,
+        ring_bytes: 0,
         ..Settings::default()
     };
     let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
@@ -158,6 +161,7 @@ fn a_commit_and_what_it_replaces_fit_into_a_full_store() {
     let dir = TempDir::new().expect("a directory");
     let settings = Settings {
         bytes_max: 512 * 1024,
+        ring_bytes: 0,
         ..Settings::default()
     };
     let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
@@ -184,6 +188,7 @@ fn the_log_goes_into_the_database_by_size_and_stays_bounded() {
     let dir = TempDir::new().expect("a directory");
     let settings = Settings {
         wal_bytes: 64 * 1024,
+        ring_bytes: 0,
         ..Settings::default()
     };
     let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
@@ -214,6 +219,7 @@ fn bytes_to_the_device_are_counted_once() {
     let dir = TempDir::new().expect("a directory");
     let settings = Settings {
         wal_bytes: 256 * 1024,
+        ring_bytes: 0,
         ..Settings::default()
     };
     let mut running = Running::start(open(dir.path(), settings).expect("it opens").1);
