@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use wire::Timestamp;
 
 use crate::controller;
 use crate::outbox::Lane;
-use crate::queue::{self, Format};
+use crate::queue::{self, Format, Selection, SensorPattern};
 
 /// An MQTT edge gateway whose acknowledgement means safe on disk.
 #[derive(Debug, Parser)]
@@ -73,6 +74,8 @@ pub enum Command {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// Writes what waits in the store of a stopped gateway to standard output, in the order of forwarding.
+    Export(Export),
     /// What waits to be forwarded in the store of a stopped gateway.
     Queue {
         /// What to do.
@@ -207,18 +210,8 @@ pub enum QueueCommand {
     Ls(ConfigFile),
     /// Decodes every row; exit 1 at the first that is not sound.
     Verify(ConfigFile),
-    /// Writes what waits to standard output, in the order of forwarding.
-    Export {
-        /// The gateway.
-        #[command(flatten)]
-        config: ConfigFile,
-        /// Which lane.
-        #[arg(long, value_parser = parse_lane, default_value = "telemetry")]
-        lane: Lane,
-        /// One object a line, or a table.
-        #[arg(long, value_enum, default_value_t = Format::Ndjson)]
-        format: Format,
-    },
+    /// The same as `tidegate export`.
+    Export(Export),
     /// Gives up the batches that wait, and leaves a record of the gap; alerts stay. Says what is lost; without --yes only that.
     Purge {
         /// The gateway.
@@ -228,6 +221,43 @@ pub enum QueueCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// What is exported, and how.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The gateway.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Which lane.
+    #[arg(long, value_parser = parse_lane, default_value = "telemetry")]
+    pub lane: Lane,
+    /// One object a line, or a table. For Parquet see tests/consumers/python/tidegate_frame.py in the sources.
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    pub format: Format,
+    /// Only from this event time on: 2026-01-31, 2026-01-31T12:00:00 (UTC), or ms since 1970.
+    #[arg(long, value_name = "TIME", value_parser = queue::parse_time, allow_negative_numbers = true)]
+    pub from: Option<Timestamp>,
+    /// Only before this event time.
+    #[arg(long, value_name = "TIME", value_parser = queue::parse_time, allow_negative_numbers = true)]
+    pub to: Option<Timestamp>,
+    /// Only this sensor, DEVICE or DEVICE/SIGNAL; * is any text. May be given several times.
+    #[arg(long, value_name = "SENSOR")]
+    pub sensor: Vec<SensorPattern>,
+}
+
+impl Export {
+    /// What of the store is meant.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        let all = Selection::all(self.lane);
+        Selection {
+            from: self.from.unwrap_or(all.from),
+            to: self.to.unwrap_or(all.to),
+            sensors: self.sensor.clone(),
+            ..all
+        }
+    }
 }
 
 /// The verbs of `tidegate store`.

@@ -9,7 +9,7 @@ use clap::Parser;
 use gateway::bench::accuracy::Outlets;
 use gateway::bill::Bill;
 use gateway::cli::{
-    Arguments, Bench, Command, ConfigCommand, DeviceCommand, EXIT_CONFIG, QueueCommand,
+    Arguments, Bench, Command, ConfigCommand, DeviceCommand, EXIT_CONFIG, Export, QueueCommand,
     StoreCommand,
 };
 use gateway::clock::Clock;
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
             Some(new) => compare(&config.config, &new),
         },
         Command::Bench { bench } => measure(&bench),
+        Command::Export(what) => look_into_queue(&QueueCommand::Export(what)),
         Command::Queue { command } => look_into_queue(&command),
         Command::Store { command } => look_after_store(&command),
         Command::Device(command) => device(command),
@@ -174,7 +175,7 @@ fn measure(bench: &Bench) -> anyhow::Result<ExitCode> {
 fn look_into_queue(command: &QueueCommand) -> anyhow::Result<ExitCode> {
     let (QueueCommand::Ls(file)
     | QueueCommand::Verify(file)
-    | QueueCommand::Export { config: file, .. }
+    | QueueCommand::Export(Export { config: file, .. })
     | QueueCommand::Purge { config: file, .. }) = command;
     let Some(config) = read(&file.config) else {
         return Ok(ExitCode::from(EXIT_CONFIG));
@@ -187,7 +188,9 @@ fn look_into_queue(command: &QueueCommand) -> anyhow::Result<ExitCode> {
             let items = queue::verify(dir)?;
             writeln!(out, "sound: {items} readings, summaries, alerts and gaps")?;
         }
-        QueueCommand::Export { lane, format, .. } => queue::export(dir, *lane, *format, &mut out)?,
+        QueueCommand::Export(what) => {
+            queue::export(dir, &what.selection(), what.format, &mut out)?;
+        }
         QueueCommand::Purge { yes, .. } => return purge(&config, *yes),
     }
     out.flush()?;

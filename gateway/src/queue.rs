@@ -17,10 +17,12 @@ use crate::store::{Inspected, StoreError};
 mod compare;
 mod export;
 mod purge;
+mod selection;
 
 pub use compare::{compare, write_findings};
 pub use export::{Format, export};
 pub use purge::{Loss, losses, purge};
+pub use selection::{Selection, SensorPattern, parse_time};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

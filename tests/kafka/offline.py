@@ -85,6 +85,10 @@ def waiting(site: Site):
     for lane in ("telemetry", "aggregates", "alerts", "gaps"):
         table = list(csv.DictReader(io.StringIO(site.queue("export", "--lane", lane, "--format", "csv").stdout)))
         site.table.equal(f"export: the table of {lane} has a row for each", len(table), len(site.exported(lane)))
+    middle_ms = site.sent[len(site.sent) // 2][2]
+    chosen = ("export", "--config", str(site.gateway.config), "--sensor", "pu*/flow")
+    halves = [len(site.gateway.run(*chosen, end, str(middle_ms)).stdout.splitlines()) for end in ("--to", "--from")]
+    site.table.equal("export: both halves by time", halves, [len(site.sent) // 2, len(site.sent) - len(site.sent) // 2])
     alerts = [(it["rule"], it["state"]) for it in site.exported("alerts")]
     site.table.equal("export: the alert that was raised", alerts, [("high", "raised")])
 

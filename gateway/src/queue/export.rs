@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use wire::{Alert, BatchReader, Gap, SummaryReader};
 
-use super::{QueueError, bad_row};
+use super::{QueueError, Selection, bad_row};
 use crate::form::json::{AlertJson, GapJson, ReadingJson, SummaryJson};
 use crate::outbox::{Lane, OutboxRow};
 use crate::store::Inspected;
@@ -67,21 +67,22 @@ const fn columns(lane: Lane) -> &'static [&'static str] {
     }
 }
 
-/// Writes what waits in a lane, in the order of forwarding.
+/// Writes what waits and is selected, in the order of forwarding.
 ///
 /// # Errors
 /// [`QueueError`] at the first row that is not sound, or if the output ends.
 pub fn export(
     dir: &Path,
-    lane: Lane,
+    selection: &Selection,
     format: Format,
     out: &mut impl Write,
 ) -> Result<(), QueueError> {
+    let lane = selection.lane;
     if format == Format::Csv {
         writeln!(out, "{}\r", columns(lane).join(","))?;
     }
     let mut lines = Lines {
-        lane,
+        selection,
         format,
         sequence: 0,
         out,
@@ -97,7 +98,7 @@ pub fn export(
 
 /// Where items go.
 struct Lines<'o, W> {
-    lane: Lane,
+    selection: &'o Selection,
     format: Format,
     sequence: u64,
     out: &'o mut W,
@@ -111,24 +112,34 @@ impl<W: Write> Lines<'_, W> {
             Lane::Telemetry => {
                 for item in BatchReader::new(&row.bytes).map_err(sound)? {
                     let (name, reading) = item.map_err(sound)?;
-                    self.write(ReadingJson::new(name, &reading))?;
+                    if self.selection.has(name, reading.time) {
+                        self.write(ReadingJson::new(name, &reading))?;
+                    }
                 }
                 Ok(())
             }
             Lane::Aggregate => {
                 for item in SummaryReader::new(&row.bytes).map_err(sound)? {
                     let (name, summary) = item.map_err(sound)?;
-                    self.write(SummaryJson::new(name, &summary))?;
+                    if self.selection.has(name, summary.window.start) {
+                        self.write(SummaryJson::new(name, &summary))?;
+                    }
                 }
                 Ok(())
             }
             Lane::Alert => {
                 let (gateway, alert) = Alert::read(&row.bytes).map_err(sound)?;
-                self.write(AlertJson::new(gateway, &alert))
+                if self.selection.has(alert.name, alert.at) {
+                    self.write(AlertJson::new(gateway, &alert))?;
+                }
+                Ok(())
             }
             Lane::Gap => {
                 let (gateway, gap) = Gap::read(&row.bytes).map_err(sound)?;
-                self.write(GapJson::new(gateway, &gap))
+                if self.selection.has_time(gap.at) {
+                    self.write(GapJson::new(gateway, &gap))?;
+                }
+                Ok(())
             }
         }
     }
@@ -143,7 +154,7 @@ impl<W: Write> Lines<'_, W> {
             }
             Format::Csv => {
                 let fields = serde_json::to_value(&line).map_err(std::io::Error::from)?;
-                let cells = columns(self.lane)
+                let cells = columns(self.selection.lane)
                     .iter()
                     .map(|column| cell(&fields[*column]));
                 writeln!(self.out, "{}\r", cells.collect::<Vec<_>>().join(","))?;

@@ -90,7 +90,14 @@ fn what_waits_is_listed_by_lane() {
 #[test]
 fn readings_are_exported_as_objects_and_as_a_table() {
     let dir = store_with(2, &batch());
-    let lines = text(|out| export(dir.path(), Lane::Telemetry, Format::Ndjson, out));
+    let lines = text(|out| {
+        export(
+            dir.path(),
+            &Selection::all(Lane::Telemetry),
+            Format::Ndjson,
+            out,
+        )
+    });
     let second: serde_json::Value =
         serde_json::from_str(lines.lines().nth(1).expect("two lines")).expect("JSON");
     assert_eq!(second["device"], "pump, \"old\"");
@@ -100,7 +107,14 @@ fn readings_are_exported_as_objects_and_as_a_table() {
     );
     assert_eq!(second["quality"], "uncertain");
     assert_eq!(second["reasons"], serde_json::json!(["late", "spike"]));
-    let table = text(|out| export(dir.path(), Lane::Telemetry, Format::Csv, out));
+    let table = text(|out| {
+        export(
+            dir.path(),
+            &Selection::all(Lane::Telemetry),
+            Format::Csv,
+            out,
+        )
+    });
     assert_eq!(
         table.lines().nth(2),
         Some(
@@ -108,7 +122,7 @@ fn readings_are_exported_as_objects_and_as_a_table() {
         )
     );
     for lane in Lane::ALL {
-        let table = text(|out| export(dir.path(), lane, Format::Csv, out));
+        let table = text(|out| export(dir.path(), &Selection::all(lane), Format::Csv, out));
         assert!(table.starts_with("sequence,"), "{table}");
     }
 }
@@ -215,13 +229,31 @@ fn a_purge_says_what_is_lost_and_leaves_a_gap_in_its_place() {
     );
     assert_eq!(purged(&dir), [loss]);
     assert_eq!(verify(dir.path()).expect("sound"), 1);
-    let gap = text(|out| export(dir.path(), Lane::Gap, Format::Ndjson, out));
+    let gap = text(|out| export(dir.path(), &Selection::all(Lane::Gap), Format::Ndjson, out));
     assert_eq!(
         gap,
         "{\"sequence\":1,\"gateway\":\"edge-1\",\"at\":7,\"lane\":\"telemetry\",\"reason\":\"purged\",\"from\":1,\"to\":1,\"count\":2}\n"
     );
     assert_eq!(purged(&dir), [], "what is gone is not lost again");
     assert_eq!(verify(dir.path()).expect("the gap stays"), 1);
+}
+
+#[test]
+fn an_export_holds_what_was_asked_for() {
+    let dir = store_with(2, &batch());
+    let count = |selection: &Selection| {
+        text(|out| export(dir.path(), selection, Format::Ndjson, out))
+            .lines()
+            .count()
+    };
+    let mut selection = Selection::all(Lane::Telemetry);
+    assert_eq!(count(&selection), 2);
+    selection.from = Timestamp(1_764_000_001_000);
+    assert_eq!(count(&selection), 1, "the second of both readings");
+    selection.sensors = vec!["pump*/t".parse().expect("a pattern")];
+    assert_eq!(count(&selection), 1);
+    selection.sensors = vec!["fan".parse().expect("a pattern")];
+    assert_eq!(count(&selection), 0);
 }
 
 #[test]
@@ -233,7 +265,12 @@ fn a_row_that_was_thinned_is_listed_and_sound_and_exports_nothing() {
     assert_eq!(words[..5], ["telemetry", "1", "1", "2", "0"]);
     assert_eq!(verify(dir.path()).expect("sound"), 0);
     assert_eq!(
-        text(|out| export(dir.path(), Lane::Telemetry, Format::Ndjson, out)),
+        text(|out| export(
+            dir.path(),
+            &Selection::all(Lane::Telemetry),
+            Format::Ndjson,
+            out
+        )),
         ""
     );
 }

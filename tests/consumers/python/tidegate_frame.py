@@ -6,7 +6,8 @@
 
     kcat -C -b HOST -t edge.telemetry -e -q -f '%R%s' | tidegate_frame.py readings.parquet
 
-The gateway itself writes no Parquet: the library for that would be larger than the gateway is. `tidegate queue export` gives CSV.
+The gateway itself writes no Parquet: the library for that would be larger than the gateway is. `tidegate export` gives CSV and JSON
+of what waits on a box, which pandas reads too: `pandas.read_json(file, lines=True).to_parquet(...)`.
 """
 
 import sys
