@@ -6,7 +6,7 @@
 mod words;
 
 use crate::config::{Chatter, Side};
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, earlier};
 use serde::{Deserialize, Serialize};
 use wire::{Standing, Timestamp, Transition};
 
@@ -252,7 +252,7 @@ impl Slot {
             Phase::Rising { until, .. } | Phase::Falling { until } => Some(until),
         };
         let shelved = Some(self.shelved).filter(|until| *until != Instant(0));
-        [phase, shelved].into_iter().flatten().min()
+        earlier(phase, shelved)
     }
 
     pub(crate) const fn since(&self) -> Timestamp {

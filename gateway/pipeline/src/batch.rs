@@ -12,6 +12,13 @@ pub struct OpenRow {
     pub(crate) order: u32,
 }
 
+impl OpenRow {
+    /// By sensor, then in order of arrival: as one number, for a batch is sorted by it.
+    pub(crate) const fn key(&self) -> u64 {
+        (self.row.sensor.0 as u64) << 32 | self.order as u64
+    }
+}
+
 impl AsRef<Row> for OpenRow {
     fn as_ref(&self) -> &Row {
         &self.row

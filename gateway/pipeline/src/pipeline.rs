@@ -23,7 +23,7 @@ use crate::memory::{Memory, Misfit, Parts};
 use crate::names;
 use crate::output::Emit;
 use crate::sensor::{Sensor, SensorStatus};
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, earlier};
 use crate::timers::Timers;
 use core::error::Error;
 use core::fmt;
@@ -211,10 +211,7 @@ impl<M: Memory> Pipeline<M> {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let sensor = self.timers.first(&self.memory.links).map(|(_, due)| due);
-        [sensor, self.telemetry.due, self.aggregates.due]
-            .into_iter()
-            .flatten()
-            .min()
+        earlier(sensor, earlier(self.telemetry.due, self.aggregates.due))
     }
 
     /// Takes over another plan. Sensors for which nothing changes go on as they are; where the windows change, the open ones

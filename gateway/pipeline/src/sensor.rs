@@ -5,7 +5,7 @@ use crate::clean::{Recent, Steady};
 use crate::config::SensorConfig;
 use crate::limits::{DEVICE_BYTES_MAX, SIGNAL_BYTES_MAX};
 use crate::scout::Place;
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, earlier};
 use crate::window::Windows;
 use heapless::String;
 use serde::{Deserialize, Serialize};
@@ -147,13 +147,13 @@ impl Sensor {
 
     /// When it is due next, if no reading comes before.
     pub(crate) fn due(&self, slots: &[Slot], config: &SensorConfig) -> Option<Instant> {
-        let alarms = slots.iter().filter_map(Slot::due).min();
+        let alarms = slots.iter().map(Slot::due).fold(None, earlier);
         let silence = self.silent_at(slots, config);
         let sample = Some(self.sample_at).filter(|at| *at != NEVER);
-        [alarms, silence, sample, self.windows.due(config)]
-            .into_iter()
-            .flatten()
-            .min()
+        earlier(
+            earlier(alarms, silence),
+            earlier(sample, self.windows.due(config)),
+        )
     }
 
     /// When it will have been silent for too long, if it isn't told already.

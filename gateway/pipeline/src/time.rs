@@ -23,6 +23,15 @@ impl Instant {
     }
 }
 
+/// The earlier of two instants, either of which may never come.
+pub(crate) const fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(Instant(at)), Some(Instant(other))) if other < at => b,
+        (Some(_), _) => a,
+        (None, _) => b,
+    }
+}
+
 /// Both clocks of the gateway at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {

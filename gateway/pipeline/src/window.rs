@@ -22,7 +22,7 @@ use crate::config::SensorConfig;
 use crate::ewma::Ewma;
 use crate::limits::{EVENT_MS_ABS_MAX, TIME_MS_MIN, WINDOW_MS_MAX};
 use crate::sensor::NEVER as NEVER_DUE;
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, earlier};
 use serde::{Deserialize, Serialize};
 use wire::{Clock, Quality, SensorId, Sketch, Summary, Timestamp, Window, WindowKind};
 
@@ -322,7 +322,7 @@ impl Windows {
             .as_ref()
             .and_then(|progress| progress.idle_due(self.pane_ms, self.sessions.next_end, config));
         let changed = Some(self.sessions.due).filter(|due| *due != NEVER_DUE);
-        [revision, changed, idle].into_iter().flatten().min()
+        earlier(earlier(revision, changed), idle)
     }
 
     /// Whether the panes are those of this configuration, and event time stands as it can.

@@ -6,7 +6,7 @@ use crate::limits::{DUE_PER_CALL_MAX, TOLD_PER_CALL_MAX};
 use crate::memory::Memory;
 use crate::output::Emit;
 use crate::thin::Thinner;
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, earlier};
 use crate::window::Windows;
 
 impl<M: Memory> Pipeline<M> {
@@ -72,7 +72,7 @@ impl<M: Memory> Pipeline<M> {
         let due = sensor.due(self.slots(place), self.plan.config(sensor.rule));
         let held = self.thinner(place).and_then(Thinner::due);
         let profile = self.miner(place).map(|miner| miner.due);
-        [waiting, held, profile, due].into_iter().flatten().min()
+        earlier(earlier(waiting, held), earlier(profile, due))
     }
 
     /// Sets a sensor's timer to what it waits for, after now; at the end of time there is no after.

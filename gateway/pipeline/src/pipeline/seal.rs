@@ -2,7 +2,7 @@
 
 use super::clock::{clock_of, worst};
 use super::{Pipeline, name_of};
-use crate::batch::write_front;
+use crate::batch::{OpenRow, write_front};
 use crate::memory::Memory;
 use crate::output::{BatchKind, Emit, Output};
 use crate::time::Now;
@@ -35,7 +35,7 @@ impl<M: Memory> Pipeline<M> {
             ..
         } = self;
         let rows = &mut memory.rows[..telemetry.len];
-        rows.sort_unstable_by_key(|row| (row.row.sensor, row.order));
+        rows.sort_unstable_by_key(OpenRow::key);
         let name = |sensor| name_of(&memory.sensors, plan, sensor);
         let write = |rows: &[_], buffer: &mut [u8]| {
             write_batch(&plan.gateway, now.wall, rows, name, buffer).map(<[u8]>::len)
