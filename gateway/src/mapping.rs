@@ -225,9 +225,10 @@ fn find_levels<'t>(
 ) -> Option<(Option<&'t str>, Option<&'t str>)> {
     let mut device = None;
     let mut signal = None;
-    let mut levels = topic.split('/');
+    let mut rest = Some(topic);
     for wanted in pattern {
-        let level = levels.next()?;
+        let (level, behind) = cut(rest?);
+        rest = behind;
         match wanted {
             Level::Literal(text) if text == level => {}
             Level::Literal(_) => return None,
@@ -236,8 +237,15 @@ fn find_levels<'t>(
             Level::Any => {}
         }
     }
-    (levels.next().is_none() && device != Some("") && signal != Some(""))
-        .then_some((device, signal))
+    (rest.is_none() && device != Some("") && signal != Some("")).then_some((device, signal))
+}
+
+/// The first level of a topic, and what stands behind it. Levels are short: bytes find their end sooner than a search does.
+fn cut(topic: &str) -> (&str, Option<&str>) {
+    match topic.bytes().position(|byte| byte == b'/') {
+        Some(at) => (&topic[..at], Some(&topic[at + 1..])),
+        None => (topic, None),
+    }
 }
 
 impl Level {

@@ -39,8 +39,7 @@ pub struct TopicName<'a>(&'a str);
 impl<'a> TopicName<'a> {
     /// Takes a name as it stands on the wire.
     pub fn parse(text: &'a str) -> Result<Self, TopicError> {
-        check_shape(text)?;
-        if text.bytes().any(|byte| byte == b'+' || byte == b'#') {
+        if check_shape(text)?.has_wildcard {
             return Err(TopicError::Wildcard);
         }
         Ok(Self(text))
@@ -176,24 +175,30 @@ pub(super) fn levels_cover(
     narrows.next().is_none()
 }
 
-fn check_shape(text: &str) -> Result<(), TopicError> {
+/// What a look at each byte of a name or filter has found.
+struct Shape {
+    has_wildcard: bool,
+}
+
+fn check_shape(text: &str) -> Result<Shape, TopicError> {
     if text.is_empty() {
         return Err(TopicError::Empty);
     }
     if text.len() > TOPIC_BYTES_MAX {
         return Err(TopicError::TooLong);
     }
-    let mut levels = 1;
+    let (mut levels, mut has_nul, mut has_wildcard) = (1_usize, false, false);
     for byte in text.bytes() {
         levels += usize::from(byte == b'/');
-        if byte == 0 {
-            return Err(TopicError::Nul);
-        }
+        has_nul |= byte == 0;
+        has_wildcard |= byte == b'+' || byte == b'#';
     }
-    if levels > TOPIC_LEVELS_MAX {
+    if has_nul {
+        Err(TopicError::Nul)
+    } else if levels > TOPIC_LEVELS_MAX {
         Err(TopicError::TooDeep)
     } else {
-        Ok(())
+        Ok(Shape { has_wildcard })
     }
 }
 
