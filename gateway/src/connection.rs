@@ -33,10 +33,13 @@ impl Line {
     /// Appends a packet, given in pieces.
     pub fn transmit(&self, parts: &[&[u8]]) {
         let mut outbound = self.outbound.borrow_mut();
+        if outbound.is_empty() {
+            // The task takes all that it finds: so the first packet wakes it for those behind it, too.
+            self.wake.notify_one();
+        }
         for part in parts {
             outbound.extend_from_slice(part);
         }
-        self.wake.notify_one();
     }
 
     /// Closes once what was transmitted is written.

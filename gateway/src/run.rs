@@ -310,7 +310,10 @@ impl Loop {
     }
 
     /// Hands the buffer's packets to the engine; what it cannot take now is held, and its connection with it.
+    ///
+    /// What was read at once came at one time.
     fn receive(&mut self, connection: ConnectionId, mut buffer: ReceiveBuffer) {
+        let moment = self.moment();
         let mut taken = 0;
         let held = loop {
             let rest = &buffer[taken..];
@@ -327,7 +330,6 @@ impl Loop {
                 break true;
             }
             taken += packet.len();
-            let moment = self.moment();
             self.engine.handle(
                 moment,
                 Event::Received { connection, packet },

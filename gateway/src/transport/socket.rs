@@ -87,11 +87,28 @@ impl Socket {
     /// # Errors
     /// `WouldBlock` if nothing is there; else the socket is broken.
     pub fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
+        let room = buffer.capacity() - buffer.len();
+        let read = match self {
             Self::Tcp(stream) => stream.try_read_buf(buffer),
             Self::Unix(stream) => stream.try_read_buf(buffer),
             Self::Loose(_) => Err(io::ErrorKind::NotConnected.into()),
+        };
+        if read.as_ref().is_ok_and(|count| *count < room) {
+            self.note_empty();
         }
+        read
+    }
+
+    /// A read that came back with less than it had room for has taken all (epoll(7), question 9): the next one waits for the
+    /// system to say that there is more, rather than ask it in vain.
+    fn note_empty(&self) {
+        let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        // What is to be noted is the error.
+        let _ = match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, nothing),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, nothing),
+            Self::Loose(_) => Ok(()),
+        };
     }
 
     /// Writes what the socket takes.
