@@ -1,15 +1,17 @@
 //! A load for the benches: connections that publish QoS 1 messages with a window each, as fast as they are acknowledged
 //! or at a rate, and what a process spends meanwhile.
 //!
-//! It prints one JSON object: messages, seconds, PUBACK latency in µs, and CPU seconds and memory of `--pid`.
+//! It prints one JSON object: messages, seconds, PUBACK latency in µs, and CPU seconds and memory of `--pid`. With `--until-up`
+//! it sends nothing, and ends once the broker answers.
 
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::net;
 
 use clap::Parser;
 use hdrhistogram::Histogram;
-use tests::clock::Stopwatch;
+use tests::clock::{Stopwatch, pause};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -36,17 +38,30 @@ struct Arguments {
     /// Whose CPU time and memory are told.
     #[arg(long)]
     pid: Option<u32>,
+    /// Send nothing, but wait for so many seconds at most until a CONNECT is answered: a port that listens may be served
+    /// much later.
+    #[arg(long)]
+    until_up: Option<u64>,
 }
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 16 * 1024;
 /// Clock ticks a second of `/proc/PID/stat` (`sysconf(_SC_CLK_TCK)` on every Linux that we know).
 const TICKS_PER_SECOND: f64 = 100.0;
+/// Between two looks for a broker.
+const LOOK_MS: u64 = 100;
+/// Longest wait for one CONNACK, ms: a broker whose disk stands still may take seconds.
+const CONNACK_MS_MAX: u64 = 10_000;
+/// CONNACK of 3.1.1 to a session that is new.
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 /// The time of the first reading, ms.
 const FIRST_MS: u64 = 1_764_000_000_000;
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(seconds) = arguments.until_up {
+        return wait_until_up(&arguments.broker, seconds);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -76,6 +91,38 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+fn wait_until_up(broker: &str, seconds: u64) -> io::Result<()> {
+    let watch = Stopwatch::start();
+    loop {
+        match greet(broker) {
+            Ok(()) => return Ok(()),
+            Err(error) if watch.micros() / 1_000_000 >= seconds => {
+                let message = format!("{broker} answers no CONNECT: {error}");
+                return Err(io::Error::new(error.kind(), message));
+            }
+            Err(_) => pause(Duration::from_millis(LOOK_MS)),
+        }
+    }
+}
+
+/// One CONNECT, and its CONNACK.
+fn greet(broker: &str) -> io::Result<()> {
+    let mut stream = net::TcpStream::connect(broker)?;
+    stream.set_read_timeout(Some(Duration::from_millis(CONNACK_MS_MAX)))?;
+    stream.write_all(&connect(0))?;
+    let mut answer = [0; CONNACK.len()];
+    stream.read_exact(&mut answer)?;
+    check_connack(answer)
+}
+
+fn check_connack(answer: [u8; CONNACK.len()]) -> io::Result<()> {
+    if answer == CONNACK {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("refused: CONNACK {answer:02x?}")))
+    }
+}
+
 async fn run(arguments: &Arguments, watch: Stopwatch) -> io::Result<Histogram<u64>> {
     let local = tokio::task::LocalSet::new();
     local
@@ -102,11 +149,9 @@ async fn publish(
     let mut stream = TcpStream::connect(&arguments.broker).await?;
     stream.set_nodelay(true)?;
     stream.write_all(&connect(number)).await?;
-    let mut answer = [0; 4];
+    let mut answer = [0; CONNACK.len()];
     stream.read_exact(&mut answer).await?;
-    if answer != [0x20, 2, 0, 0] {
-        return Err(io::Error::other(format!("refused: CONNACK {answer:02x?}")));
-    }
+    check_connack(answer)?;
     let mut latencies = histogram();
     let mut waiting: VecDeque<u64> = VecDeque::with_capacity(arguments.window);
     let mut unread = Vec::with_capacity(READ_BYTES);
