@@ -131,6 +131,10 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("arrival-time", "a reading had no time of its own"),
     ("future", "a reading was ahead of the gateway's clock"),
     ("unsynced", "a reading came while the clock was not set"),
+    (
+        "repaired",
+        "a reading came while the clock was not set, and arrived with a time that was moved with it",
+    ),
     ("summary", "a summary was checked"),
     ("summary-revised", "a summary was told again"),
     ("summary-partial", "a window was closed before its end"),

@@ -263,6 +263,7 @@ fn mark_row(row: &Row, marks: &mut Marks) {
         (Reasons::ARRIVAL_TIME, "arrival-time"),
         (Reasons::FUTURE, "future"),
         (Reasons::CLOCK_UNSYNCED, "unsynced"),
+        (Reasons::CLOCK_REPAIRED, "repaired"),
     ] {
         marks.add(mark, u64::from(row.flags.reasons().contains(reason)));
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pipeline::config::SensorConfig;
-use wire::{Quality, Row, Stats, Summary, WindowKind};
+use wire::{Quality, Reasons, Row, Stats, Summary, WindowKind};
 
 use super::marks::Marks;
 
@@ -14,7 +14,8 @@ const TOLERANCE: f64 = 1e-9;
 /// A window: is it one that slides, its length in ms, its begin.
 type Key = (bool, u32, i64);
 
-/// Every window of a sensor whose times never went back says what its readings say.
+/// Every window of a sensor whose times never went back says what its readings say. Where a clock that was not set gave the times,
+/// reading and window may have gone to Kafka on either side of its setting, and windows have begun at any time.
 ///
 /// # Errors
 /// The first one that does not.
@@ -24,7 +25,12 @@ pub fn check(
     config: &SensorConfig,
     marks: &mut Marks,
 ) -> Result<(), String> {
-    if !rows.is_sorted_by_key(|row| row.time) {
+    let is_placed = |row: &Row| {
+        let reasons = row.flags.reasons();
+        reasons.meets(Reasons::CLOCK_UNSYNCED | Reasons::CLOCK_REPAIRED)
+            && reasons.meets(Reasons::TIME_OF_GATEWAY)
+    };
+    if !rows.is_sorted_by_key(|row| row.time) || rows.iter().any(is_placed) {
         return Ok(());
     }
     let mut told: BTreeMap<Key, &Summary> = BTreeMap::new();

@@ -101,13 +101,17 @@ impl<M: Memory> Pipeline<M> {
         )
     }
 
-    /// Begins a sensor's windows anew if the gateway's clock was set back behind them.
+    /// Begins a sensor's windows anew if the gateway's clock was set: back behind them, or at last, after it gave them their times.
     fn mend_clock(&mut self, now: Now, place: usize, out: &mut impl Emit) {
         let sensor = &self.memory.sensors[place];
-        let is_set = self.clock == Clock::Synced;
-        if is_set && sensor.windows.is_ahead(now, self.plan.config(sensor.rule)) {
+        let is_ahead = sensor.windows.is_ahead(now, self.plan.config(sensor.rule));
+        if self.clock == Clock::Synced && (sensor.is_placed || is_ahead) {
+            if sensor.is_placed {
+                self.let_go(now, place, out);
+            }
             self.break_windows(now, place, out);
             let sensor = &mut self.memory.sensors[place];
+            sensor.is_placed = false;
             let config = self.plan.config(sensor.rule);
             let mut room = Parts::<M>::room_of(
                 &mut self.memory.panes,

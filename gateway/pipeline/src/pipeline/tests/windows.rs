@@ -229,3 +229,22 @@ fn the_moving_average_stands_in_the_summary() {
     };
     assert!((summary.ewma.unwrap() - 0.393_469_340_287_366_6).abs() < 1e-15);
 }
+
+/// The window in which the clock was set once went on, and its summary had the number of the one that told of its first half.
+#[test]
+fn windows_begin_anew_when_the_clock_is_set() {
+    let mut rig = Rig::new(|_| {});
+    rig.pipeline.set_clock(at(0), Clock::Unsynced);
+    let _ = rig.read_of(100, None, 1.0);
+    rig.pipeline.set_clock(at(200), Clock::Synced);
+    for (ms, value) in [(300, 3.0), (1_300, 5.0)] {
+        let _ = rig.read_of(ms, None, value);
+    }
+    let summaries = rig.events.iter().filter_map(|event| match event {
+        Event::Summary(it) => Some((it.window.start.0 - WALL, it.clock, it.revision, it.partial)),
+        _ => None,
+    });
+    let told: Vec<_> = summaries.collect();
+    let expected = [(0, Clock::Unsynced, 0, true), (0, Clock::Synced, 1, true)];
+    assert_eq!(told, expected);
+}
