@@ -14,6 +14,7 @@
 //! An entry is a tag byte, then the advance of engine time since the entry before it (varint, only
 //! where bit 3 of the tag says so), then its own fields. Varints are LEB128; signed ones are zigzag.
 
+mod decimal;
 mod reader;
 
 use core::fmt;
@@ -135,6 +136,10 @@ const FLAG_UNSET: u8 = 0b0001_0000;
 const FLAG_TIME: u8 = 0b0001_0000;
 /// Reading: the value is stored as f32, which holds it exactly.
 const FLAG_SINGLE: u8 = 0b0010_0000;
+/// Reading: the value is stored as a decimal number, which gives it exactly.
+const FLAG_DECIMAL: u8 = 0b0100_0000;
+/// A decimal number below this is a varint of less than four bytes.
+const DECIMAL_SHORT: u64 = 1 << 21;
 
 /// Writes one chunk into a buffer that keeps its capacity over many chunks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -286,9 +291,16 @@ fn write_reading(
         write_varint(bytes, zigzag(time.0.wrapping_sub(wall.0)));
     }
     let single = value as f32;
-    if f64::from(single).to_bits() == value.to_bits() {
+    let decimal = decimal::encode(value);
+    if let Some(decimal) = decimal.filter(|code| *code < DECIMAL_SHORT) {
+        tag |= FLAG_DECIMAL;
+        write_varint(bytes, decimal);
+    } else if f64::from(single).to_bits() == value.to_bits() {
         tag |= FLAG_SINGLE;
         bytes.extend_from_slice(&single.to_le_bytes());
+    } else if let Some(decimal) = decimal {
+        tag |= FLAG_DECIMAL;
+        write_varint(bytes, decimal);
     } else {
         bytes.extend_from_slice(&value.to_le_bytes());
     }

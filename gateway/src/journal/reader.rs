@@ -5,10 +5,10 @@ use pipeline::{Command, Instant, Verb};
 use wire::{Clock, SensorId, Timestamp};
 
 use super::{
-    CHUNK_HEADER_BYTES, CHUNK_TRAILER_BYTES, CHUNK_VERSION, Entry, FLAG_ADVANCE, FLAG_SINGLE,
-    FLAG_TIME, FLAG_UNSET, Malformed, Position, TAG_BOOT, TAG_CLOCK, TAG_DELIVERY, TAG_MASK,
-    TAG_OPERATE, TAG_PLAN, TAG_READING, TAG_SENSOR, TAG_TICK, VERB_ACKNOWLEDGE, VERB_SHELVE,
-    VERB_UNSHELVE, wall_at,
+    CHUNK_HEADER_BYTES, CHUNK_TRAILER_BYTES, CHUNK_VERSION, Entry, FLAG_ADVANCE, FLAG_DECIMAL,
+    FLAG_SINGLE, FLAG_TIME, FLAG_UNSET, Malformed, Position, TAG_BOOT, TAG_CLOCK, TAG_DELIVERY,
+    TAG_MASK, TAG_OPERATE, TAG_PLAN, TAG_READING, TAG_SENSOR, TAG_TICK, VERB_ACKNOWLEDGE,
+    VERB_SHELVE, VERB_UNSHELVE, decimal, wall_at,
 };
 use crate::limits::{DEVICE_BYTES_MAX, PLAN_BYTES_MAX, SIGNAL_BYTES_MAX};
 
@@ -143,7 +143,9 @@ impl<'a> ChunkReader<'a> {
         } else {
             None
         };
-        let value = if tag & FLAG_SINGLE != 0 {
+        let value = if tag & FLAG_DECIMAL != 0 {
+            decimal::decode(self.varint()?)
+        } else if tag & FLAG_SINGLE != 0 {
             let bytes = self.take(4)?;
             f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
         } else {
@@ -224,6 +226,6 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(word)
 }
 
-fn unzigzag(value: u64) -> i64 {
+pub(super) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }

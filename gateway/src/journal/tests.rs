@@ -107,15 +107,15 @@ fn operate<'a>(verb: Verb, by: &'a str, note: &'a str) -> Entry<'a> {
 }
 
 #[test]
-fn a_plain_reading_with_its_time_costs_seven_bytes() {
+fn a_plain_reading_with_its_time_costs_five_bytes() {
     let reading = Entry::Reading {
         sensor: 3,
         time: Some(Timestamp(WALL + 1_000)),
         value: 21.5,
     };
     let one = chunk(&[(1_000, reading)]).len();
-    assert_eq!(chunk(&[(1_000, reading), (1_000, reading)]).len() - one, 7);
-    assert_eq!(chunk(&[(1_000, reading), (1_005, reading)]).len() - one, 8);
+    assert_eq!(chunk(&[(1_000, reading), (1_000, reading)]).len() - one, 5);
+    assert_eq!(chunk(&[(1_000, reading), (1_005, reading)]).len() - one, 6);
 }
 
 #[test]
