@@ -312,7 +312,7 @@ impl Default for Kafka {
             sasl_username: None,
             sasl_password_file: None,
             labels: BTreeMap::new(),
-            drain_share: 50,
+            drain_share: 20,
             properties: BTreeMap::new(),
         }
     }
