@@ -3,7 +3,7 @@
 //! [`open`] repairs or replaces what it finds and returns what is needed to go on; [`Opened::start`]
 //! gives the file to its thread. From then on there are only [`Request`]s and [`Reply`]s, in order.
 //!
-//! A commit is one transaction and one fsync. Where there are only readings it is none: their chunk goes into the [`ring`], which
+//! A commit is one transaction and one fsync. Where there are only readings it is none: their chunk goes into the ring, which
 //! costs the device a page. A large chunk goes there too when rows or a checkpoint come with it, and before them: what follows
 //! from the journal is made again by a replay. What does not follow from it, the broker's state and the epoch, is in one
 //! transaction with its chunk. The write-ahead log goes into the database when it has
