@@ -3,3 +3,5 @@
 pub mod accuracy;
 pub mod cleaning;
 pub mod device;
+mod plots;
+mod runs;

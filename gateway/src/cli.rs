@@ -129,7 +129,7 @@ pub enum Bench {
         /// Folder for the score of each row as CSV, in the form of the benchmarks' own scorers.
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Folder for a drawing of each file as SVG.
+        /// Folder for a drawing of each file as SVG: as sent, cleaned, quality, averages, alarms beside labels, and what was foretold.
         #[arg(long)]
         plots: Option<PathBuf>,
     },

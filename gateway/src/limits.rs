@@ -276,6 +276,12 @@ pub const BENCH_ROWS_MAX: usize = 4_000;
 pub const BENCH_LEARNED: usize = 300;
 /// How often a benchmark puts faults into each series, each time at other places.
 pub const BENCH_SEEDS: u64 = 3;
+/// Columns of a drawing: as many pixels as a page is wide, beside its words.
+pub const PLOT_COLUMNS: usize = 900;
+/// Panels of a drawing: a machine's signals, and what is said of all of them.
+pub const PLOT_PANELS_MAX: usize = 40;
+/// Forecasts of a drawing that wait for their time: more are too near to each other to be told apart.
+pub const PLOT_FORECASTS_OPEN: i64 = 64;
 
 const _: () = {
     assert!(OUTBOX_BYTES_PER_ENTRY_MAX <= OUTBOX_BYTES_PER_COMMIT_MAX);

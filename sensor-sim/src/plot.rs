@@ -5,6 +5,8 @@ mod faults;
 mod page;
 mod profiles;
 
+pub use self::axis::values;
+
 /// 2026-01-05, a Monday.
 const START: i64 = 1_767_571_200_000;
 /// The seed of all drawings.

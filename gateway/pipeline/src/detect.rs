@@ -22,7 +22,7 @@ use self::pace::Pace;
 pub(crate) use self::shapes::Shapes;
 use self::tail::Tail;
 pub use self::together::{Course, Departure, Together};
-pub use self::trend::{Crossing, Trend};
+pub use self::trend::{Crossing, Forecast, Trend};
 use self::watch::Watch;
 use serde::{Deserialize, Serialize};
 use wire::Timestamp;

@@ -4,11 +4,11 @@
 //! One set of numbers holds for all files, and nothing of a file is known before it is read: neither its range nor its length.
 
 mod cost;
+mod engine_plot;
 mod engines;
 mod events;
 mod nab;
 mod numenta;
-mod plot;
 mod series;
 mod skab;
 mod valves;
@@ -49,6 +49,14 @@ pub enum AccuracyError {
         /// Which one, from 1.
         line: usize,
     },
+    /// Drawings are wanted of a program that has none.
+    #[error(
+        "this program is built for a box and draws nothing: build it without --no-default-features"
+    )]
+    NoPlots,
+    /// The plan of a drawing and its memory do not go together.
+    #[error("the plan of the drawings cannot be used: {0}")]
+    Plan(#[from] pipeline::Unusable),
     /// The part on cleaning.
     #[error(transparent)]
     Cleaning(#[from] CleaningError),
@@ -104,10 +112,16 @@ impl Outlets<'_> {
         write(&folder.join(file), &text)
     }
 
-    fn write_plot(&self, file: &str, page: impl FnOnce() -> String) -> Result<(), AccuracyError> {
-        self.plots.map_or(Ok(()), |folder| {
-            write(&folder.join(file).with_extension("svg"), &page())
-        })
+    /// Writes the drawing of a file. Where the feature is off, the compiler sees that nothing is ever drawn and leaves it out.
+    pub(super) fn write_plot(
+        &self,
+        file: &str,
+        page: impl FnOnce() -> Result<String, pipeline::Unusable>,
+    ) -> Result<(), AccuracyError> {
+        match self.plots.filter(|_| cfg!(feature = "plots")) {
+            Some(folder) => write(&folder.join(file).with_extension("svg"), &page()?),
+            None => Ok(()),
+        }
     }
 }
 
@@ -138,6 +152,9 @@ pub struct Report(String);
 /// # Errors
 /// [`AccuracyError`] if a file can't be read or a result not be written.
 pub fn run(data: &Path, outlets: Outlets<'_>) -> Result<Report, AccuracyError> {
+    if outlets.plots.is_some() && !cfg!(feature = "plots") {
+        return Err(AccuracyError::NoPlots);
+    }
     let mut text = String::new();
     for (folder, measure) in [
         (
@@ -157,6 +174,7 @@ pub fn run(data: &Path, outlets: Outlets<'_>) -> Result<Report, AccuracyError> {
     }
     if data.join("clean").is_dir() {
         let _ = writeln!(text, "{}\n", cleaning::run(data)?);
+        cleaning::draw(data, outlets)?;
     }
     if text.is_empty() {
         let source = io::Error::new(io::ErrorKind::NotFound, "it holds none of the data sets");

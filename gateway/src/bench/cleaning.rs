@@ -4,6 +4,7 @@
 //! ACM TOSN 6, 2010). One plan holds for all series but for the physical range, which an operator knows of his sensors. The first readings
 //! of a series are healthy and not scored. Errors are in standard deviations of the series.
 
+mod drawings;
 mod drive;
 mod faults;
 mod score;
@@ -18,6 +19,8 @@ use crate::limits::BENCH_SEEDS;
 use self::faults::{Fault, Injected};
 use self::score::Score;
 use self::series::Series;
+
+pub(super) use self::drawings::draw;
 
 /// Why there is nothing to tell.
 #[derive(Debug, thiserror::Error)]

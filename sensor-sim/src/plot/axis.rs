@@ -69,7 +69,8 @@ fn word(time: i64, step: i64) -> String {
 }
 
 /// Marks of values that enclose `low` and `high`, with their words; the first and the last are the axis's ends.
-pub(super) fn values(low: f64, high: f64) -> Vec<(f64, String)> {
+#[must_use]
+pub fn values(low: f64, high: f64) -> Vec<(f64, String)> {
     let height = if high > low { high - low } else { 1.0 };
     let (step, decimals) = value_step(height / VALUES_MAX);
     let first = (low / step).floor() as i64;

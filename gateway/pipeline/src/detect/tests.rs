@@ -156,6 +156,31 @@ fn a_trend_tells_when_it_crosses() {
     );
 }
 
+/// A value lies within what its forecast gives or takes about two times in three.
+#[test]
+fn a_forecast_is_right_as_often_as_it_says() {
+    const AHEAD: usize = 60;
+    let (mut noise, mut trend) = (Noise(5), Trend::new(7_200_000.0));
+    let values: std::vec::Vec<f64> = (0..6_000)
+        .map(|minute| 0.01 * f64::from(minute) + noise.next())
+        .collect();
+    let (mut asked, mut within) = (0, 0);
+    for (minute, value) in values.iter().enumerate().take(values.len() - AHEAD) {
+        trend.push(Timestamp(minute as i64 * 60_000), *value);
+        let Some(forecast) = trend.ahead(AHEAD as f64 * 60_000.0) else {
+            continue;
+        };
+        asked += 1;
+        let wrong = (values[minute + AHEAD] - forecast.value).abs();
+        within += usize::from(wrong <= forecast.give);
+    }
+    let share = within as f64 / asked as f64;
+    assert!(
+        asked > 5_900 && (0.55..0.85).contains(&share),
+        "{within} of {asked}"
+    );
+}
+
 #[test]
 fn what_stands_still_crosses_nothing() {
     let (mut noise, mut trend) = (Noise(9), Trend::new(7_200_000.0));

@@ -47,6 +47,15 @@ pub struct Crossing {
     pub give_ms: f64,
 }
 
+/// Where a signal will be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    /// There.
+    pub value: f64,
+    /// Give or take this: about two times in three.
+    pub give: f64,
+}
+
 /// A line through the values, at the last one.
 #[derive(Clone, Copy)]
 struct Line {
@@ -102,6 +111,16 @@ impl Trend {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.line().is_some()
+    }
+
+    /// Where the signal will be in `ahead_ms`; what it may be wrong by is learned from forecasts half of the memory ahead.
+    #[must_use]
+    pub fn ahead(&self, ahead_ms: f64) -> Option<Forecast> {
+        let line = self.line()?;
+        Some(Forecast {
+            value: self.first + self.at(line, ahead_ms),
+            give: libm::sqrt(self.wrong) * line.error_in(ahead_ms),
+        })
     }
 
     /// When the trend crosses `limit`, if it does within `ahead_ms`.

@@ -8,7 +8,7 @@ use std::path::Path;
 use pipeline::detect::{Course, Crossing, Together, Trend};
 use wire::Timestamp;
 
-use super::{AccuracyError, Outlets};
+use super::{AccuracyError, Outlets, engine_plot};
 
 /// The warning comes once the engine was unusual for so many cycles in a row.
 const CYCLES_IN_A_ROW: usize = 3;
@@ -17,13 +17,13 @@ const PREMATURE_CYCLES: usize = 125;
 /// A warning that is later leaves no time to act.
 const LATE_CYCLES: usize = 10;
 /// How many cycles a trend remembers.
-const TREND_CYCLES: f64 = 30.0;
+pub(super) const TREND_CYCLES: f64 = 30.0;
 /// The departure whose time is foretold.
-const CROSSED: f64 = 2.0;
+pub(super) const CROSSED: f64 = 2.0;
 /// Cycles before it at which the trend is asked.
 const LEFT: [usize; 4] = [5, 10, 20, 30];
 /// A crossing that is further away is not told.
-const AHEAD_CYCLES: f64 = 200.0;
+pub(super) const AHEAD_CYCLES: f64 = 200.0;
 /// Columns before the sensors: unit, cycle, three settings.
 const LEADING_COLUMNS: usize = 5;
 
@@ -31,12 +31,15 @@ pub(super) fn run(folder: &Path, outlets: Outlets<'_>) -> Result<String, Accurac
     let path = folder.join("train_FD001.txt");
     let engines = read(&path)?;
     let sizes: Vec<Vec<f64>> = engines.values().map(|cycles| wear(cycles)).collect();
-    for (unit, sizes) in engines.keys().zip(&sizes) {
+    for ((unit, cycles), sizes) in engines.iter().zip(&sizes) {
         let rows: Vec<String> = (1..=sizes.len()).map(|cycle| cycle.to_string()).collect();
         outlets.write_scores(
             &format!("cmapss/{unit}.csv"),
             rows.iter().map(String::as_str).zip(sizes.iter().copied()),
         )?;
+        outlets.write_plot(&format!("cmapss/engine-{unit:03}.csv"), || {
+            engine_plot::draw(*unit, cycles, sizes, lead(sizes))
+        })?;
     }
     let mut text = format!(
         "C-MAPSS FD001: {} engines, run to failure; a warning {PREMATURE_CYCLES} cycles ahead is premature, {LATE_CYCLES} are too few\n{:<34} {:>8} {:>7} {:>5} {:>5} {:>10} {:>5}\n",

@@ -7,7 +7,9 @@ use pipeline::detect::{Detector, FULL_BLOCKS};
 use wire::Timestamp;
 
 use super::series::{Series, csv_files};
-use super::{AccuracyError, Outlets, plot, told};
+use super::{AccuracyError, Outlets, told};
+use crate::bench::plots::{self, Alarms, Axis, Below, Known, Subject};
+use crate::bench::runs::runs;
 
 /// Labelled rows with fewer others between them are one event, and alarms that are nearer are one alarm.
 const GAP_ROWS: usize = 60;
@@ -27,7 +29,7 @@ struct Count {
 
 impl Count {
     fn add(&mut self, labels: &[f64], alarms: &[usize]) {
-        let events = joined(plot::runs(labels));
+        let events = joined(runs(labels.iter().map(|label| *label >= 0.5)));
         let found = |(first, last): &(usize, usize)| {
             alarms
                 .iter()
@@ -99,15 +101,35 @@ fn tell(
     outlets.write_scores(name, stamps.zip(scores.iter().copied()))?;
     outlets.write_plot(name, || {
         let signals = series.columns.len() - 1;
-        let values: Vec<Vec<f64>> = (0..signals).map(|column| series.column(column)).collect();
-        let rows: Vec<(f64, f64)> = scores.iter().map(|score| (*score, 0.5)).collect();
-        plot::page(&plot::Picture {
-            title: name,
+        let events = joined(series.labelled(signals));
+        let found = Alarms::new("full", alarms, &events, GRACE_ROWS);
+        let is_found = |(first, last): &&(usize, usize)| {
+            found
+                .hits
+                .iter()
+                .any(|row| (*first..=last + GRACE_ROWS).contains(row))
+        };
+        let sum = format!(
+            "each signal alone, detector full: {} of {} events found, {} false alarms",
+            events.iter().filter(is_found).count(),
+            events.len(),
+            found.misses.len()
+        );
+        plots::draw(&Subject {
+            title: name.to_owned(),
+            scores: vec![sum],
+            axis: Axis::Time,
             times: &series.times,
-            values: &values,
-            labels: &plot::runs(&series.column(signals)),
-            alarms,
-            scores: &rows,
+            signals: series.signals(signals),
+            known: Known::default(),
+            truth: None,
+            labels: ("labelled", &events),
+            alarms: vec![found],
+            below: Some(Below::score(
+                "the largest score",
+                &series.times,
+                scores.iter().map(|score| (*score, 1.0)),
+            )),
         })
     })
 }

@@ -108,6 +108,14 @@ impl Labels {
         }
     }
 
+    /// Whether an alarm in this row counts: the first ones are for learning.
+    #[must_use]
+    pub(super) fn is_scored(&self, row: usize) -> bool {
+        self.rows
+            .get(row)
+            .is_some_and(|worth| *worth != Worth::Learning)
+    }
+
     /// The score of the rows with an alarm.
     #[must_use]
     pub(super) fn score(&self, profile: Profile, alarms: impl IntoIterator<Item = usize>) -> Score {

@@ -10,7 +10,8 @@ use wire::Timestamp;
 
 use super::nab::{Labels, PROFILES, Profile, Score};
 use super::series::{Series, parse_time};
-use super::{AccuracyError, Outlets, plot, told};
+use super::{AccuracyError, Outlets, told};
+use crate::bench::plots::{self, Alarms, Axis, Below, Known, Subject};
 
 /// How keen the detectors are made where the limit is chosen on one half of the files: from twice as keen to half as keen.
 const CALMS: [f32; 13] = [
@@ -71,7 +72,12 @@ pub(super) fn run(folder: &Path, outlets: Outlets<'_>) -> Result<String, Accurac
             &files,
             &alarms,
         );
-        tell(&files, kind, run, outlets)?;
+        write_scores(&files, kind, run, outlets)?;
+    }
+    for file in &files {
+        outlets.write_plot(&format!("nab/{}", file.name), || {
+            plots::draw(&subject(file))
+        })?;
     }
     let every = |step: fn(usize) -> usize| -> Vec<Vec<usize>> {
         let rows = files.iter().map(|file| file.series.times.len());
@@ -221,13 +227,13 @@ fn split(files: &[Labelled], kind: &str, run: Run) -> String {
     )
 }
 
-fn tell(
+fn write_scores(
     files: &[Labelled],
     kind: &str,
     run: Run,
     outlets: Outlets<'_>,
 ) -> Result<(), AccuracyError> {
-    if outlets.scores.is_none() && outlets.plots.is_none() {
+    if outlets.scores.is_none() {
         return Ok(());
     }
     for file in files {
@@ -237,19 +243,51 @@ fn tell(
             .map(|found| told(found.score.into(), found.limit.into(), found.is_alarm));
         let stamps = file.series.stamps.iter().map(String::as_str);
         outlets.write_scores(&format!("nab/{kind}/{}", file.name), stamps.zip(scores))?;
-        outlets.write_plot(&format!("nab/{kind}/{}", file.name), || {
-            let rows = findings
-                .iter()
-                .map(|found| (f64::from(found.score), f64::from(found.limit)));
-            plot::page(&plot::Picture {
-                title: &file.name,
-                times: &file.series.times,
-                values: &[file.series.column(0)],
-                labels: &file.windows,
-                alarms: &alarms_of(&findings),
-                scores: &rows.collect::<Vec<_>>(),
-            })
-        })?;
     }
     Ok(())
+}
+
+/// What is drawn of a file: the findings of the full detector, and the alarms of all.
+fn subject(file: &Labelled) -> Subject<'_> {
+    let (mut alarms, mut below, mut told) = (Vec::new(), None, Vec::new());
+    for (kind, run, _) in KINDS.into_iter().rev() {
+        let findings = run(&file.series, 1.0);
+        let found = alarms_of(&findings);
+        let score = file.labels.score(PROFILES[0], found.iter().copied());
+        told.push(format!(
+            "{kind} {} of {} windows, {} false alarms{}",
+            score.hits,
+            score.windows,
+            score.false_alarms,
+            if score.windows > 0 {
+                format!(", standard score {:.1}", score.normalised())
+            } else {
+                String::new()
+            }
+        ));
+        // What a detector says while it learns is not scored.
+        let scored: Vec<usize> = found
+            .into_iter()
+            .filter(|row| file.labels.is_scored(*row))
+            .collect();
+        alarms.push(Alarms::new(kind, &scored, &file.windows, 0));
+        below.get_or_insert_with(|| {
+            let rows = findings
+                .iter()
+                .map(|it| (f64::from(it.score), f64::from(it.limit)));
+            Below::score("detector full", &file.series.times, rows)
+        });
+    }
+    Subject {
+        title: format!("nab/{}", file.name),
+        scores: vec![told.join("; ")],
+        axis: Axis::Time,
+        times: &file.series.times,
+        signals: vec![("value".into(), file.series.column(0))],
+        known: Known::default(),
+        truth: None,
+        labels: ("labelled", &file.windows),
+        alarms,
+        below,
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::AccuracyError;
+use crate::bench::runs::runs;
 
 /// The rows of a file.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,19 @@ impl Series {
             series.rows.push(row);
         }
         Ok(series)
+    }
+
+    /// Name and values of each of the first `signals` columns.
+    #[must_use]
+    pub(super) fn signals(&self, signals: usize) -> Vec<(String, Vec<f64>)> {
+        let names = self.columns.iter().take(signals).cloned().enumerate();
+        names.map(|(nth, name)| (name, self.column(nth))).collect()
+    }
+
+    /// Stretches of rows whose label, in this column, is set: first and last.
+    #[must_use]
+    pub(super) fn labelled(&self, column: usize) -> Vec<(usize, usize)> {
+        runs(self.rows.iter().map(|row| row[column] >= 0.5))
     }
 
     /// One column.

@@ -55,3 +55,16 @@ fn a_folder_without_data_is_refused() {
     let refused = super::run(folder.path(), super::Outlets::default());
     assert!(matches!(refused, Err(super::AccuracyError::Read { .. })));
 }
+
+/// A program for a box says so before it reads anything, instead of leaving the folder empty.
+#[cfg(not(feature = "plots"))]
+#[test]
+fn drawings_are_refused_by_a_program_that_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let outlets = super::Outlets {
+        plots: Some(folder.path()),
+        ..Default::default()
+    };
+    let refused = super::run(folder.path(), outlets);
+    assert!(matches!(refused, Err(super::AccuracyError::NoPlots)));
+}

@@ -7,7 +7,8 @@ use pipeline::detect::{Course, Departure, Together};
 
 use super::series::{Series, csv_files};
 use super::skab::{Judged, LEARNING_ROWS, Score};
-use super::{AccuracyError, Outlets, plot, told};
+use super::{AccuracyError, Outlets, told};
+use crate::bench::plots::{self, Alarms, Axis, Below, Known, Subject};
 
 /// Entries of the benchmark's leaderboard: F1, false and missed alarm rate, change points.
 const PUBLISHED: [(&str, [f64; 4]); 4] = [
@@ -125,21 +126,40 @@ fn tell(
         .map(|row| told(row.size, row.limit, row.score() >= 1.0));
     outlets.write_scores(&name, series.stamps.iter().map(String::as_str).zip(scores))?;
     outlets.write_plot(&name, || {
-        let anomaly = series.column(signals(series));
-        plot::page(&plot::Picture {
-            title: &name,
-            times: &series.times,
-            values: &(0..signals(series))
-                .map(|column| series.column(column))
-                .collect::<Vec<_>>(),
-            labels: &plot::runs(&anomaly),
-            alarms: &(0..departures.len())
-                .filter(|row| departures[*row].score() >= 1.0)
-                .collect::<Vec<_>>(),
-            scores: &departures
-                .iter()
-                .map(|row| (row.size, row.limit))
-                .collect::<Vec<_>>(),
-        })
+        let labels = series.labelled(signals(series));
+        plots::draw(&subject(&name, series, departures, &labels))
     })
+}
+
+fn subject<'a>(
+    name: &str,
+    series: &'a Series,
+    departures: &[Departure],
+    labels: &'a [(usize, usize)],
+) -> Subject<'a> {
+    let mut score = Score::default();
+    score.add(&judge(series, departures));
+    let rows = LEARNING_ROWS..departures.len();
+    let alarms: Vec<usize> = rows.filter(|row| departures[*row].score() >= 1.0).collect();
+    Subject {
+        title: name.to_owned(),
+        scores: vec![format!(
+            "signals judged together: F1 {:.3}, false alarms {:.1} %, missed {:.1} % of the rows behind the first {LEARNING_ROWS}",
+            score.f1(),
+            score.false_alarm_rate(),
+            score.missed_alarm_rate()
+        )],
+        axis: Axis::Time,
+        times: &series.times,
+        signals: series.signals(signals(series)),
+        known: Known::default(),
+        truth: None,
+        labels: ("labelled", labels),
+        alarms: vec![Alarms::new("together", &alarms, labels, 0)],
+        below: Some(Below::score(
+            "departure of all together",
+            &series.times,
+            departures.iter().map(|row| (row.size, row.limit)),
+        )),
+    }
 }

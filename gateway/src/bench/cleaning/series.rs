@@ -9,6 +9,8 @@ use crate::limits::{BENCH_LEARNED, BENCH_ROWS_MAX};
 /// A series.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Series {
+    /// Its file, without the folder.
+    pub(super) name: String,
     /// The true values, one for each slot.
     pub(super) truth: Vec<f64>,
     /// From one slot to the next, ms.
@@ -75,14 +77,11 @@ impl Series {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let range = RANGES.iter().find(|(part, _)| name.contains(part));
         let range = range.map_or([-1e9, 1e9], |(_, range)| *range);
-        Ok(Self::new(
-            truth,
-            1000 * steps[steps.len() / 2].max(1),
-            range,
-        ))
+        let period_ms = 1000 * steps[steps.len() / 2].max(1);
+        Ok(Self::new(&name, truth, period_ms, range))
     }
 
-    pub(super) fn new(truth: Vec<f64>, period_ms: i64, range: [f64; 2]) -> Self {
+    pub(super) fn new(name: &str, truth: Vec<f64>, period_ms: i64, range: [f64; 2]) -> Self {
         let n = truth.len() as f64;
         let mean = truth.iter().sum::<f64>() / n;
         let variance = truth
@@ -98,6 +97,7 @@ impl Series {
         steps.sort_unstable_by(f64::total_cmp);
         let step = (steps[steps.len() * 9 / 10] / 2.0).max(1e-3 * deviation);
         Self {
+            name: name.to_owned(),
             truth,
             period_ms,
             range,

@@ -7,7 +7,12 @@ fn series() -> Series {
         let noise = ((at * 7919) % 13) as f64 / 13.0 - 0.5;
         20.0 + 5.0 * (at as f64 / 229.0).sin() + 0.2 * noise
     };
-    Series::new((0..4000).map(value).collect(), 60_000, [-40.0, 85.0])
+    Series::new(
+        "quiet",
+        (0..4000).map(value).collect(),
+        60_000,
+        [-40.0, 85.0],
+    )
 }
 
 #[test]
