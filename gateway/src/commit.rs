@@ -240,10 +240,13 @@ impl Commit {
     /// Whether there is nothing but entries of the journal.
     #[must_use]
     pub fn is_journal_only(&self) -> bool {
-        self.rows.is_empty()
-            && self.checkpoint.is_none()
-            && self.trim_outbox.iter().all(Option::is_none)
-            && !self.is_indivisible()
+        self.is_for_ring() && self.trim_outbox.iter().all(Option::is_none)
+    }
+
+    /// Whether there is nothing but entries of the journal, and rows to be removed, which can wait.
+    #[must_use]
+    pub fn is_for_ring(&self) -> bool {
+        self.rows.is_empty() && self.checkpoint.is_none() && !self.is_indivisible()
     }
 
     /// Whether there is what a replay of the journal does not make again: it must become durable together with its chunk.

@@ -32,6 +32,8 @@ pub(super) struct Commits {
     next: Position,
     /// When the first thing was gathered.
     since: Option<Instant>,
+    /// Whether rows are to go with the next commit, whatever is in it.
+    trims_press: bool,
     disk: Disk,
     interval_ms: u64,
     step: MutationRoom,
@@ -65,6 +67,7 @@ impl Commits {
             chunk: None,
             next,
             since: None,
+            trims_press: false,
             disk: Disk::Idle(commit()),
             interval_ms,
             step,
@@ -144,13 +147,19 @@ impl Commits {
         self.overflowed
     }
 
-    /// Rows up to these may go with the next commit; they are no reason for one. One that was refused goes with them too: they
-    /// make the room for it.
+    /// Rows up to these may go with the next commit that goes to the database; they are no reason for one, nor to take readings
+    /// there that go into the ring alone. One that was refused goes with them too: they make the room for it.
     pub(super) fn trim(&mut self, sent: [Option<Sequence>; LANES]) {
         self.gathering.trim_outbox = sent;
         if let Disk::Retry(_, commit) = &mut self.disk {
             commit.trim_outbox = sent;
         }
+    }
+
+    /// They are a reason: there are many.
+    pub(super) fn trim_soon(&mut self, now: Instant) {
+        self.trims_press = true;
+        self.since.get_or_insert(now);
     }
 
     /// The gathering commit, to say which epoch holds.
@@ -175,22 +184,30 @@ impl Commits {
             return None;
         }
         match core::mem::replace(&mut self.disk, Disk::Busy) {
-            Disk::Idle(spare) => {
-                self.since = None;
-                if let Some(chunk) = self.chunk.take() {
-                    chunk.finish(&mut self.gathering.journal);
-                    self.gathering.position = chunk.first().0;
-                }
-                Some(Due::New(core::mem::replace(&mut self.gathering, spare)))
-            }
+            Disk::Idle(spare) => Some(Due::New(self.close(spare))),
             Disk::Retry(_, commit) => Some(Due::Again(commit)),
             Disk::Busy => None,
         }
     }
 
+    /// The commit that gathered; the other box takes its place.
+    fn close(&mut self, spare: Box<Commit>) -> Box<Commit> {
+        self.since = None;
+        if let Some(chunk) = self.chunk.take() {
+            chunk.finish(&mut self.gathering.journal);
+            self.gathering.position = chunk.first().0;
+        }
+        let mut commit = core::mem::replace(&mut self.gathering, spare);
+        if !core::mem::take(&mut self.trims_press) && commit.is_for_ring() {
+            self.gathering.trim_outbox = core::mem::take(&mut commit.trim_outbox);
+        }
+        commit
+    }
+
     /// From now on a commit waits for nothing but the disk.
     pub(super) fn hurry(&mut self) {
         self.interval_ms = 0;
+        self.trims_press = true;
     }
 
     /// The store is done with the box.
@@ -218,3 +235,6 @@ impl Commits {
             || !self.has_mutation_room()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,12 +112,12 @@ impl Engine {
         self.drain.waiting(self.timeline.now(), is_sent)
     }
 
-    /// Rows that are in Kafka go with the next commit. Few are no reason for one.
+    /// Rows that are in Kafka go with the next commit of rows. Many are a reason for one.
     fn trim(&mut self, now: Now) {
         let sent = *self.forwarder.sent();
         self.drain.note_sent(sent[Lane::Telemetry.index()]);
         if self.drain.bytes() > TRANSFER_BYTES_MAX as u64 {
-            self.commits.gathering(now.instant);
+            self.commits.trim_soon(now.instant);
         }
         self.commits
             .trim(sent.map(|sequence| (sequence > Sequence(0)).then_some(sequence)));
