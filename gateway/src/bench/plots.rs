@@ -221,9 +221,16 @@ fn among<'a>(
     panels
 }
 
-/// What fits beside a lane.
+/// What fits beside a lane: of a long name its ends, for signals of a kind differ in the middle or at one of them.
 fn clipped(name: &str) -> String {
-    name.chars().take(12).collect()
+    let letters: Vec<char> = name.chars().collect();
+    match &letters[..] {
+        [head @ .., _, _, _, _, _, _] if head.len() > 6 => {
+            let tail = letters[head.len()..].iter();
+            head[..4].iter().chain(&['…']).chain(tail).collect()
+        }
+        _ => name.to_owned(),
+    }
 }
 
 fn cleaned<'a>(
@@ -291,7 +298,8 @@ fn quality(trace: &Trace) -> Panel<'_> {
 fn alarms<'a>(subject: &Subject<'_>, traces: &'a [Box<Trace>], marked: &'a Marked) -> Panel<'a> {
     let (word, labels) = subject.labels;
     let labelled = vec![(Fill::Labelled, &marked.labelled)];
-    let mut lanes = vec![Lane(word.to_owned(), labelled, labels.len().to_string())];
+    let count = format!("{} {word}", labels.len());
+    let mut lanes = vec![Lane(word.to_owned(), labelled, count)];
     for (alarms, [hits, misses]) in subject.alarms.iter().zip(&marked.alarms) {
         let beside = format!(
             "{} right (filled), {} wrong",

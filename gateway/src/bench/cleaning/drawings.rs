@@ -46,11 +46,12 @@ fn draw_one(
     let times: Vec<i64> = rows.iter().map(time_of).collect();
     let values: Vec<f64> = rows.iter().filter_map(|row| injected.sent[*row]).collect();
     let truth: Vec<f64> = rows.iter().map(|row| injected.truth[*row]).collect();
-    // What is missing lies between two rows that came.
     let place = |row: usize| rows.partition_point(|sent| *sent < row).min(rows.len() - 1);
+    // What is missing lies between two rows that came.
+    let begin = |row: usize| place(row).saturating_sub(usize::from(injected.sent[row].is_none()));
     let labels: Vec<(usize, usize)> = runs(injected.is_faulty.iter().copied())
         .into_iter()
-        .map(|(first, last)| (place(first), place(last)))
+        .map(|(first, last)| (begin(first), place(last)))
         .collect();
     let share = |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.3}"));
     let published = fault.published();

@@ -20,9 +20,9 @@ text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:11px;fill:#444}\
 .grid{stroke:#e4e4e4}.frame{fill:none;stroke:#999}\
 .sent{fill:none;stroke:#767676;stroke-width:1}.cleaned{fill:none;stroke:#56b4e9;stroke-width:1.1}\
 .average{fill:none;stroke:#000;stroke-width:1.7;stroke-linejoin:round}\
-.truth{fill:none;stroke:#009e73;stroke-width:1.2}.mark{fill:none;stroke:#000;stroke-width:1;stroke-dasharray:2 3}.score{fill:none;stroke:#0072b2;stroke-width:1.1}\
+.truth{fill:none;stroke:#00573f;stroke-width:1.6}.mark{fill:none;stroke:#000;stroke-width:1;stroke-dasharray:2 3}.score{fill:none;stroke:#0072b2;stroke-width:1.1}\
 .limit{fill:none;stroke:#d55e00;stroke-width:1.5;stroke-dasharray:6 3}\
-.band{fill:#e69f00;fill-opacity:.5}.labelled{fill:url(#hatch)}.alarm{fill:#d55e00;fill-opacity:.2}\
+.band{fill:#e69f00;fill-opacity:.5}.labelled{fill:url(#hatch);stroke:#c9b458;stroke-width:.6}.alarm{fill:#d55e00;fill-opacity:.2}\
 .changed{fill:none;stroke:#d55e00;stroke-width:1.2}\
 .good{fill:#d3e8f5}.uncertain{fill:#e69f00}.bad{fill:#000}.lane{fill:#f4f4f4}\
 .hit{fill:#d55e00}.miss{fill:#fff;stroke:#000}";
@@ -205,11 +205,15 @@ fn draw_cells(out: &mut String, fill: Fill, cells: &Cells, top: f64, height: f64
     for (first, last) in cells.runs() {
         let (left, width) = (LEFT + first as f64, (last + 1 - first) as f64);
         if matches!(fill, Fill::Hit | Fill::Miss) {
-            let middle = left + width / 2.0;
-            put(
-                &mut path,
-                format_args!("M{:.1} {:.1}h9l-4.5-9z", middle - 4.5, top + height - 2.0),
-            );
+            // Where it begins; how long it lasts, below it.
+            let (corner, base) = (left - 4.0, top + height - 2.0);
+            put(&mut path, format_args!("M{corner} {base:.1}h9l-4.5-9z"));
+            if width > 9.0 {
+                put(
+                    &mut path,
+                    format_args!("M{left} {base:.1}h{width}v-3h-{width}z"),
+                );
+            }
         } else {
             put(
                 &mut path,

@@ -140,3 +140,15 @@ fn a_row_without_a_number_and_a_single_row_are_drawn() {
         assert!(svg.ends_with("</svg>\n") && !svg.contains("NaN"), "{svg}");
     }
 }
+
+#[test]
+fn names_beside_lanes_are_told_apart() {
+    for (name, clip) in [
+        ("temperature", "temperature"),
+        ("pressure_bar", "pressure_bar"),
+        ("Accelerometer1RMS", "Acce…er1RMS"),
+        ("Accelerometer2RMS", "Acce…er2RMS"),
+    ] {
+        assert_eq!(clipped(name), clip);
+    }
+}
