@@ -14,6 +14,8 @@ use core::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pipeline::config::Method;
+
 use crate::limits::BENCH_SEEDS;
 
 use self::faults::{Fault, Injected};
@@ -59,7 +61,12 @@ pub enum CleaningError {
 pub struct Line {
     fault: Fault,
     score: Score,
+    /// The error with each of [`FILTERS`] in the gate's place.
+    filters: [f64; FILTERS.len()],
 }
+
+/// The filters of the field, beside which the gate is measured: by the same plan, but for `method`.
+const FILTERS: [Method; 2] = [Method::Hampel, Method::Screen];
 
 /// The table.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,15 +85,25 @@ pub fn run(data: &Path) -> Result<Report, CleaningError> {
     let mut lines = Vec::new();
     for fault in Fault::ALL {
         let mut scores = Vec::new();
+        let mut filtered = [const { Vec::new() }; FILTERS.len()];
         for (nth, series) in series.iter().enumerate() {
             for seed in 0..BENCH_SEEDS {
                 let injected = Injected::new(series, fault, seed << 16 | nth as u64);
-                let slots = drive::clean(series, &injected)?;
-                scores.push(Score::of(series, &injected, &slots));
+                let score = |method| {
+                    let slots = drive::clean(series, &injected, method)?;
+                    Ok::<_, CleaningError>(Score::of(series, &injected, &slots))
+                };
+                scores.push(score(Method::Gate)?);
+                for (method, scores) in FILTERS.into_iter().zip(&mut filtered) {
+                    scores.push(score(method)?);
+                }
             }
         }
-        let score = Score::mean(&scores);
-        lines.push(Line { fault, score });
+        lines.push(Line {
+            fault,
+            score: Score::mean(&scores),
+            filters: filtered.map(|scores| Score::mean(&scores).rmse),
+        });
     }
     Ok(Report {
         series: series.len(),
@@ -103,10 +120,23 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "{:<10} {:>8} {:>10} {:>9} {:>8} {:>10} {:>10}",
-            "fault", "rmse", "published", "untreated", "recall", "precision", "healthy"
+            "{:<10} {:>8} {:>8} {:>8} {:>10} {:>9} {:>8} {:>10} {:>10}",
+            "fault",
+            "rmse",
+            "hampel",
+            "screen",
+            "published",
+            "untreated",
+            "recall",
+            "precision",
+            "healthy"
         )?;
-        for Line { fault, score } in &self.lines {
+        for Line {
+            fault,
+            score,
+            filters: [hampel, screen],
+        } in &self.lines
+        {
             let published = fault
                 .published()
                 .map_or("-".into(), |rmse| format!("{rmse:.3}"));
@@ -114,7 +144,7 @@ impl fmt::Display for Report {
                 |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.3}"));
             writeln!(
                 f,
-                "{:<10} {:>8.4} {:>10} {:>9.3} {:>8} {:>10} {:>8.3} %",
+                "{:<10} {:>8.4} {hampel:>8.4} {screen:>8.4} {:>10} {:>9.3} {:>8} {:>10} {:>8.3} %",
                 fault.name(),
                 score.rmse,
                 published,
@@ -126,7 +156,8 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "published: the best of Hampel, SCREEN (Song et al. 2015), speed clamp and exponential smoothing on such data, and a \
+            "hampel, screen: the error with `method = \"hampel\"` and `\"screen\"` in the same plan\n\
+             published: the best of Hampel, SCREEN (Song et al. 2015), speed clamp and exponential smoothing on such data, and a \
              gate of fixed width\nhealthy: readings without a fault whose value was changed"
         )
     }

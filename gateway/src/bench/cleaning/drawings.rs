@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use pipeline::config::Method;
+
 use super::drive::{self, Slot};
 use super::faults::{Fault, Injected};
 use super::score::Score;
@@ -22,7 +24,7 @@ pub(crate) fn draw(data: &Path, outlets: Outlets<'_>) -> Result<(), AccuracyErro
     for (nth, series) in Series::read_all(&data.join("clean"))?.iter().enumerate() {
         for fault in Fault::ALL {
             let injected = Injected::new(series, fault, nth as u64);
-            let slots = drive::clean(series, &injected)?;
+            let slots = drive::clean(series, &injected, Method::Gate)?;
             let score = Score::of(series, &injected, &slots);
             let name = fault.name().replace(' ', "-");
             outlets.write_plot(&format!("clean/{}-{name}.csv", series.name), || {

@@ -1,6 +1,6 @@
 //! A series with faults goes through the pipeline, and its rows come back by slot.
 
-use pipeline::config::{Cleaning, Fill, Range, Unit};
+use pipeline::config::{Cleaning, Fill, Method, Range, Unit};
 use pipeline::{
     BatchKind, Gate, Instant, Link, Now, OpenRow, Output, Pane, Parts, Pipeline, Plan, Reading,
     Sensor,
@@ -46,7 +46,7 @@ fn memory(panes: usize) -> Parts<Boxed> {
 }
 
 /// One set of parameters for all series, but for the range.
-fn plan(series: &Series) -> Plan {
+fn plan(series: &Series, method: Method) -> Plan {
     let mut plan = Plan::default();
     let name_fits = plan.gateway.push_str("bench");
     debug_assert!(name_fits.is_ok());
@@ -54,6 +54,7 @@ fn plan(series: &Series) -> Plan {
     plan.defaults.range = Some(Range { min, max });
     plan.defaults.tumbling_ms = None;
     plan.defaults.cleaning = Some(Cleaning {
+        method,
         flips: [Unit::Fahrenheit].into_iter().collect(),
         fill: Fill::Linear,
         wait_ms_max: 24 * 3_600_000,
@@ -67,8 +68,9 @@ fn plan(series: &Series) -> Plan {
 pub(super) fn clean(
     series: &Series,
     injected: &Injected,
+    method: Method,
 ) -> Result<Vec<Option<Slot>>, CleaningError> {
-    let plan = plan(series);
+    let plan = plan(series, method);
     let panes = plan.panes_min().max(1) as usize;
     let mut pipeline = Pipeline::new(plan, memory(panes)).map_err(CleaningError::Plan)?;
     let mut slots = vec![None; injected.sent.len()];

@@ -20,7 +20,7 @@ fn every_fault_is_found_and_mended_on_a_quiet_series() {
     let series = series();
     for fault in Fault::ALL {
         let injected = Injected::new(&series, fault, 1);
-        let slots = drive::clean(&series, &injected).unwrap();
+        let slots = drive::clean(&series, &injected, Method::Gate).unwrap();
         let score = Score::of(&series, &injected, &slots);
         assert!(score.rmse < 0.03, "{}: {score:?}", fault.name());
         assert!(
@@ -41,7 +41,7 @@ fn every_fault_is_found_and_mended_on_a_quiet_series() {
 fn the_score_of_the_truth_is_without_error_or_flag() {
     let series = series();
     let injected = Injected::new(&series, Fault::Healthy, 1);
-    let slots = drive::clean(&series, &injected).unwrap();
+    let slots = drive::clean(&series, &injected, Method::Gate).unwrap();
     assert!(
         slots
             .iter()
@@ -71,4 +71,23 @@ fn without_data_the_folder_is_named() {
             .starts_with("/nowhere/clean cannot be read"),
         "{error}"
     );
+}
+
+/// They mend a spike, and the gate mends it better.
+#[test]
+fn the_filters_of_the_field_are_measured_beside_the_gate() {
+    let series = series();
+    let injected = Injected::new(&series, Fault::Spike, 1);
+    let rmse = |method| {
+        let slots = drive::clean(&series, &injected, method).unwrap();
+        Score::of(&series, &injected, &slots).rmse
+    };
+    let untreated = Score::of(&series, &injected, &[const { None }; 4000]).rmse_untreated;
+    for method in FILTERS {
+        let error = rmse(method);
+        assert!(
+            error > rmse(Method::Gate) && error < untreated / 2.0,
+            "{method:?}: {error} of {untreated}"
+        );
+    }
 }
