@@ -11,7 +11,7 @@ use crate::limits::CLOCK_ERAS_MAX;
 use crate::outbox::Sequence;
 
 /// Bytes of an era in a saved state.
-const ERA_BYTES: usize = 4 * 8 + 1;
+const ERA_BYTES: usize = 5 * 8 + 1;
 
 /// The eras whose rows may wait to be forwarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ struct Era {
     end: Sequence,
     /// The wall clock at its start.
     start: Timestamp,
+    /// The same at its end, before it was set. What is later was read by a clock that was set, or in another era.
+    until: Timestamp,
     /// By how much the clock was moved when it was set, ms; none: nobody knows.
     shift_ms: Option<i64>,
 }
@@ -42,14 +44,16 @@ impl Eras {
             first: next,
             end: Sequence(u64::MAX),
             start,
+            until: Timestamp(i64::MAX),
             shift_ms: None,
         });
     }
 
-    /// The era is over: the clock was set, and moved by `shift_ms`, or the process ended.
-    pub fn end(&mut self, next: Sequence, shift_ms: Option<i64>) {
+    /// The era is over, as its clock says `until`: it was set, and moved by `shift_ms`, or the process ended.
+    pub fn end(&mut self, next: Sequence, until: Timestamp, shift_ms: Option<i64>) {
         if let Some(era) = self.0.last_mut().filter(|era| era.end.0 == u64::MAX) {
             era.end = next;
+            era.until = until;
             era.shift_ms = shift_ms;
         }
     }
@@ -57,8 +61,23 @@ impl Eras {
     /// By how much a time of a row is moved that the clock gave while it was not set.
     #[must_use]
     pub fn shift_ms(&self, sequence: Sequence, time: Timestamp) -> Option<i64> {
-        let is_its = |era: &&Era| era.first <= sequence && era.start <= time;
-        self.0.iter().rev().find(is_its)?.shift_ms
+        self.shift_of_span_ms(sequence, time, time)
+    }
+
+    /// The same of a span of which something is such a time; none as well if it could be of more than one era.
+    #[must_use]
+    pub fn shift_of_span_ms(
+        &self,
+        sequence: Sequence,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Option<i64> {
+        // An era begins at the very time at which the one before it ends.
+        let is_its = |era: &&Era| era.first <= sequence && era.start < to && from <= era.until;
+        let mut its = self.0.iter().rev().filter(is_its);
+        let shift_ms = its.next()?.shift_ms;
+        let is_one = from == to || its.next().is_none();
+        shift_ms.filter(|_| is_one)
     }
 
     /// By how much the time at which a row was sealed is moved; none if the clock was set then, or nobody knows.
@@ -80,6 +99,7 @@ impl Eras {
             sink(&era.first.0.to_le_bytes());
             sink(&era.end.0.to_le_bytes());
             sink(&era.start.0.to_le_bytes());
+            sink(&era.until.0.to_le_bytes());
             sink(&era.shift_ms.unwrap_or_default().to_le_bytes());
             sink(&[era.shift_ms.is_some().into()]);
         }
@@ -93,13 +113,14 @@ impl Eras {
         let mut eras = Self::default();
         for saved in saved.as_chunks::<ERA_BYTES>().0 {
             let (words, [is_moved]) = saved.split_last_chunk::<1>()?;
-            let [first, end, start, shift_ms] = words.as_chunks::<8>().0 else {
+            let [first, end, start, until, shift_ms] = words.as_chunks::<8>().0 else {
                 return None;
             };
             let era = Era {
                 first: Sequence(u64::from_le_bytes(*first)),
                 end: Sequence(u64::from_le_bytes(*end)),
                 start: Timestamp(i64::from_le_bytes(*start)),
+                until: Timestamp(i64::from_le_bytes(*until)),
                 shift_ms: (*is_moved == 1).then_some(i64::from_le_bytes(*shift_ms)),
             };
             eras.0.push(era).ok()?;
@@ -139,7 +160,7 @@ mod tests {
         eras.begin(Sequence(5), Timestamp(1_000));
         let rows = [(4, 2_000), (5, 2_000), (9, 2_000), (12, 3_000)];
         assert_eq!(shifts(&eras, rows), [None; 4], "nobody knows yet");
-        eras.end(Sequence(10), Some(HOUR));
+        eras.end(Sequence(10), Timestamp(3_000), Some(HOUR));
         let moved = [None, Some(HOUR), Some(HOUR), Some(HOUR)];
         assert_eq!(shifts(&eras, rows), moved);
         let seals = [4, 5, 9, 10].map(|it| eras.shift_of_seal_ms(Sequence(it)));
@@ -150,11 +171,11 @@ mod tests {
     fn a_life_that_ended_before_the_clock_was_set_is_never_moved() {
         let mut eras = Eras::default();
         eras.begin(Sequence(1), Timestamp(1_000));
-        eras.end(Sequence(3), None);
+        eras.end(Sequence(3), Timestamp(5_000), None);
         eras.begin(Sequence(3), Timestamp(5_000));
-        eras.end(Sequence(8), Some(HOUR));
-        // The third waited in a gate while the process was started anew.
-        let rows = [(1, 1_500), (2, 4_000), (3, 4_999), (7, 5_000)];
+        eras.end(Sequence(8), Timestamp(9_000), Some(HOUR));
+        // The third waited in a gate while the process was started anew, at the very time at which it had ended.
+        let rows = [(1, 1_500), (2, 4_000), (3, 5_000), (7, 5_001)];
         assert_eq!(shifts(&eras, rows), [None, None, None, Some(HOUR)]);
         assert!(eras.is_sealed_in(Sequence(2)) && !eras.is_sealed_in(Sequence(8)));
     }
@@ -163,13 +184,46 @@ mod tests {
     fn many_starts_without_a_clock_forget_none_that_was_set() {
         let mut eras = Eras::default();
         eras.begin(Sequence(1), Timestamp(0));
-        eras.end(Sequence(2), Some(HOUR));
+        eras.end(Sequence(2), Timestamp(500), Some(HOUR));
         for life in 2..500 {
             eras.begin(Sequence(life), Timestamp(life as i64 * 1_000));
-            eras.end(Sequence(life + 1), None);
+            eras.end(
+                Sequence(life + 1),
+                Timestamp(life as i64 * 1_000 + 900),
+                None,
+            );
         }
         assert_eq!(eras.shift_of_seal_ms(Sequence(1)), Some(HOUR));
         assert_eq!(eras.shift_of_seal_ms(Sequence(400)), None);
+    }
+
+    /// Times of a clock that was set once were moved again with an era long before: by half a century where that began in 1970.
+    #[test]
+    fn what_was_read_after_the_clock_was_set_is_not_of_the_era_before() {
+        let mut eras = Eras::default();
+        eras.begin(Sequence(1), Timestamp(0));
+        eras.end(Sequence(3), Timestamp(9_000), Some(HOUR));
+        for life in [4, 5] {
+            let start = HOUR + 60_000 * life;
+            eras.begin(Sequence(life as u64), Timestamp(start));
+            eras.end(Sequence(life as u64 + 1), Timestamp(start + 30_000), None);
+        }
+        let set = HOUR + 10_000;
+        let rows = [(2, 9_000), (4, 9_001), (4, set), (4, HOUR + 250_000)];
+        assert_eq!(shifts(&eras, rows), [Some(HOUR), None, None, None]);
+    }
+
+    #[test]
+    fn a_span_is_moved_if_it_can_be_of_one_era_only() {
+        let mut eras = Eras::default();
+        eras.begin(Sequence(1), Timestamp(0));
+        eras.end(Sequence(3), Timestamp(9_000), Some(HOUR));
+        eras.begin(Sequence(3), Timestamp(14_000));
+        eras.end(Sequence(5), Timestamp(20_000), Some(2 * HOUR));
+        let shift = |from, to| eras.shift_of_span_ms(Sequence(4), Timestamp(from), Timestamp(to));
+        let spans = [(5_000, 9_999), (5_000, 14_999), (10_000, 14_999)];
+        let expected = [Some(HOUR), None, Some(2 * HOUR)];
+        assert_eq!(spans.map(|(from, to)| shift(from, to)), expected);
     }
 
     #[test]
@@ -177,7 +231,11 @@ mod tests {
         let mut eras = Eras::default();
         for life in 0..100 {
             eras.begin(Sequence(life), Timestamp(-1_000));
-            eras.end(Sequence(life + 1), (life % 3 > 0).then_some(HOUR));
+            eras.end(
+                Sequence(life + 1),
+                Timestamp(-500),
+                (life % 3 > 0).then_some(HOUR),
+            );
         }
         let mut bytes = Vec::<u8, 4096>::new();
         eras.save(&mut |part| bytes.extend_from_slice(part).expect("room"));

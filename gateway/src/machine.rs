@@ -139,19 +139,20 @@ impl Machine {
             return;
         };
         let next = self.rows.next;
+        let until = wall_at(instant, self.offset_ms);
         let now = Now {
             instant,
             wall: wall_at(instant, offset_ms),
         };
         match (entry, self.clock, clock) {
             (Entry::Boot { .. }, _, Clock::Unsynced) => {
-                self.eras.end(next, None);
+                self.eras.end(next, until, None);
                 self.eras.begin(next, now.wall);
             }
-            (Entry::Boot { .. }, ..) => self.eras.end(next, None),
+            (Entry::Boot { .. }, ..) => self.eras.end(next, until, None),
             (_, Clock::Unsynced, Clock::Synced) => {
                 let shift_ms = offset_ms.wrapping_sub(self.offset_ms);
-                self.eras.end(next, Some(shift_ms));
+                self.eras.end(next, until, Some(shift_ms));
             }
             _ => {}
         }

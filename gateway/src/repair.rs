@@ -114,14 +114,17 @@ impl<'e> Mover<'e> {
         Some((written.len(), clock))
     }
 
-    /// A window that begins before the era has something in it that cannot be moved.
+    /// A window that has anything in it which cannot be moved stays as it is.
     fn mend_summary(&self, summary: &mut Summary) {
         let Window {
             start, length_ms, ..
         } = summary.window;
         let last = start.0.saturating_add(i64::from(length_ms) - 1);
-        let first = summary.stats.map_or(last, |stats| stats.first_at);
-        let Some(shift_ms) = self.eras.shift_ms(self.sequence, Timestamp(first)) else {
+        let (from, to) = summary
+            .stats
+            .map_or((start.0, last), |stats| (stats.first_at, stats.first_at));
+        let (from, to) = (Timestamp(from), Timestamp(to));
+        let Some(shift_ms) = self.eras.shift_of_span_ms(self.sequence, from, to) else {
             return;
         };
         summary.window.start = moved(start, shift_ms);

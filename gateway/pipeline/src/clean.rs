@@ -127,15 +127,21 @@ pub(crate) fn judge_value(
     }
 }
 
-/// Since when a sensor's value is what it is; none before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Steady(Option<Run>);
-
-/// Values one behind the other that are like the first of them.
+/// Since when a sensor's value is what it is: values one behind the other that are like the first of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Run {
+pub(crate) struct Steady {
     bits: u64,
     since: Timestamp,
+}
+
+impl Default for Steady {
+    /// Before the first value: none comes behind that time.
+    fn default() -> Self {
+        Self {
+            bits: 0,
+            since: Timestamp(i64::MAX),
+        }
+    }
 }
 
 impl Steady {
@@ -149,11 +155,12 @@ impl Steady {
         width: f64,
     ) -> bool {
         let bits = value.to_bits();
-        let is_near = |run: &Run| width > 0.0 && (f64::from_bits(run.bits) - value).abs() <= width;
-        let goes_on = |run: &Run| (run.bits == bits || is_near(run)) && run.since <= time;
-        let run = self.0.filter(goes_on).unwrap_or(Run { bits, since: time });
-        self.0 = Some(run);
-        time.0.saturating_sub(run.since.0) > i64::from(stuck_ms)
+        let is_near = width > 0.0 && (f64::from_bits(self.bits) - value).abs() <= width;
+        let goes_on = (self.bits == bits || is_near) && self.since <= time;
+        if !goes_on {
+            *self = Self { bits, since: time };
+        }
+        time.0.saturating_sub(self.since.0) > i64::from(stuck_ms)
     }
 }
 

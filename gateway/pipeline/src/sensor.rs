@@ -31,8 +31,8 @@ pub struct Sensor {
     pub(crate) good_at: Timestamp,
     /// Whether that is the time of the gateway's clock while that was not set.
     pub(crate) is_good_placed: bool,
-    /// Whether it ever had that time.
-    pub(crate) is_placed: bool,
+    /// Of which time without a set clock the readings in its windows are, if they have their times by that clock.
+    pub(crate) placed_in: Option<u16>,
     /// When it is to be calculated from others: [`NEVER`], but for a short while.
     pub(crate) sample_at: Instant,
     /// What its formula came to last, and when, if it is the rate of that.
@@ -120,7 +120,7 @@ impl Sensor {
             good: f64::NAN,
             good_at: Timestamp::default(),
             is_good_placed: false,
-            is_placed: false,
+            placed_in: None,
             sample_at: NEVER,
             before: None,
             steady: Steady::default(),

@@ -40,6 +40,10 @@ pub(crate) struct Windows {
     revision: u32,
     /// Whether windows began anew: then the first ones lack a part.
     is_broken: bool,
+    /// Windows that begin earlier, in s since the Unix epoch, may have been told before windows began anew: they have a higher revision.
+    told_until_s: u32,
+    /// The newest event time when windows began anew: what was open then lacks a part.
+    broken_at: i64,
     /// None before the first reading.
     progress: Option<Progress>,
     /// Late values that no summary tells of yet.
@@ -69,11 +73,18 @@ impl Windows {
             pane_ms,
             revision: 0,
             is_broken: false,
+            told_until_s: 0,
+            broken_at: i64::MIN,
             progress: None,
             stale: None,
             sessions: Sessions::default(),
             ewma: None,
         }
+    }
+
+    /// Whether there was a reading since they began.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.progress.is_some()
     }
 
     /// Whether a reading of that time is behind the watermark.
@@ -275,7 +286,8 @@ impl Windows {
             }
         }
         let is_open = window.start.0 + length > progress.watermark(config);
-        (!whole.is_empty()).then(|| self.summary_of(&whole, sketch, sensor, window, is_open))
+        (!whole.is_empty())
+            .then(|| self.summary_of(&whole, sketch, sensor, window, is_open, config))
     }
 
     fn summary_of(
@@ -285,9 +297,14 @@ impl Windows {
         sensor: SensorId,
         window: Window,
         is_open: bool,
+        config: &SensorConfig,
     ) -> Summary {
         let whole_from = self.progress.as_ref().map(|progress| progress.whole_from);
-        let is_broken = whole_from.is_some_and(|from| window.start.0 < from);
+        let start = window.start.0;
+        let end = start.saturating_add(i64::from(window.length_ms));
+        let watermark = self.broken_at.saturating_sub(i64::from(config.lateness_ms));
+        let was_open = start <= self.broken_at && end > watermark;
+        let is_broken = was_open || whole_from.is_some_and(|from| start < from);
         Summary {
             sensor,
             window,
@@ -296,19 +313,41 @@ impl Windows {
             bad: whole.bad,
             ewma: self.ewma.map(|ewma| ewma.mean),
             sketch: sketch.filter(|_| whole.stats.n > 0),
-            revision: if is_broken { self.revision } else { 0 },
+            revision: if is_broken || start < i64::from(self.told_until_s) * 1_000 {
+                self.revision
+            } else {
+                0
+            },
             partial: is_open || is_broken,
             clock: Clock::Synced,
         }
     }
 
-    /// Begins anew, after all that was open has been told. Its next windows may be among those told: they have a higher
-    /// revision.
-    pub(crate) fn reset(&mut self, room: &mut Room<'_>, config: &SensorConfig) {
+    /// Begins anew, after all that was open has been told. Its next windows may be among those told, or those which begin before `told`,
+    /// if what was told is moved up to there: they have a higher revision.
+    pub(crate) fn reset(
+        &mut self,
+        room: &mut Room<'_>,
+        config: &SensorConfig,
+        told: Option<Timestamp>,
+    ) {
         room.clear();
+        let progress = self.progress.as_ref();
+        let pane_ms = i64::from(self.pane_ms);
+        let filled_until = progress.map_or(i64::MIN, |it| it.filled_until(pane_ms));
+        let told = told.map_or(i64::MIN, |told| told.0);
+        let told_until_s = filled_until
+            .max(told)
+            .max(0)
+            .saturating_add(999)
+            .div_euclid(1_000);
         *self = Self {
             revision: self.revision.saturating_add(1),
             is_broken: true,
+            told_until_s: u32::try_from(told_until_s)
+                .unwrap_or(u32::MAX)
+                .max(self.told_until_s),
+            broken_at: progress.map_or(self.broken_at, |it| it.time_max),
             ewma: self.ewma,
             ..Self::new(config)
         };

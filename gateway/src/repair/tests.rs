@@ -17,7 +17,7 @@ const NAME: SensorName<'_> = SensorName {
 fn eras() -> Eras {
     let mut eras = Eras::default();
     eras.begin(Sequence(1), Timestamp(20_000));
-    eras.end(Sequence(5), Some(BEHIND));
+    eras.end(Sequence(5), Timestamp(70_000), Some(BEHIND));
     eras
 }
 

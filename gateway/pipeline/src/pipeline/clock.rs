@@ -12,8 +12,10 @@ use wire::{Clock, Flags, Reasons, Summary, Timestamp, Window};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unset {
     span: Option<(i64, i64)>,
-    /// The clock was set back, so that it will give some of them once more, and rightly.
-    is_ahead: bool,
+    /// How often the clock was not set so far.
+    pub(super) era: u16,
+    /// The latest time that the clock was set to. What was read before may be moved up to there.
+    pub(super) set_to: Timestamp,
 }
 
 impl Unset {
@@ -23,11 +25,11 @@ impl Unset {
     }
 
     /// Whether a window has such a time in it.
-    fn meets(&self, now: Now, window: Window) -> bool {
+    fn meets(&self, window: Window) -> bool {
         let start = window.start.0;
         let end = start.saturating_add(window.length_ms.into());
         let is_in = |(from, to)| start <= to && from < end;
-        self.span.is_some_and(is_in) && !(self.is_ahead && start <= now.wall.0)
+        self.span.is_some_and(is_in)
     }
 }
 
@@ -35,17 +37,21 @@ impl Unset {
 const PLACED: Reasons = Reasons::CLOCK_UNSYNCED;
 
 impl<M: Memory> Pipeline<M> {
-    /// From here on the gateway's wall clock, which says `now`, can be trusted so far. What was read before keeps its times and says by which clock it
-    /// has them.
+    /// From here on the gateway's wall clock can be trusted so far. What was read before keeps its times and says by which clock it
+    /// has them. One that is not set is another one after each start.
     pub fn set_clock(&mut self, now: Now, clock: Clock) {
-        if self.clock == clock {
+        if self.clock == clock && clock == Clock::Synced {
             return;
         }
         self.clock = clock;
         if clock == Clock::Synced {
-            self.unset.is_ahead = self.unset.span.is_some_and(|(_, to)| now.wall.0 <= to);
+            self.unset.set_to = self.unset.set_to.max(now.wall);
         } else {
-            self.unset = Unset::default();
+            self.unset = Unset {
+                span: None,
+                era: self.unset.era.wrapping_add(1),
+                set_to: self.unset.set_to,
+            };
         }
         // The time from the last value to the next one is not what the two clocks say, so that nobody knows how long it stood still.
         for sensor in &mut self.memory.sensors[..usize::from(self.sensors)] {
@@ -54,9 +60,10 @@ impl<M: Memory> Pipeline<M> {
     }
 
     /// By which clock the values of a window have their times.
-    pub(super) fn clock_of(&self, now: Now, summary: &Summary) -> Clock {
-        let is_placed = self.memory.sensors[usize::from(summary.sensor.0)].is_placed;
-        if is_placed && self.unset.meets(now, summary.window) {
+    pub(super) fn clock_of(&self, summary: &Summary) -> Clock {
+        let sensor = &self.memory.sensors[usize::from(summary.sensor.0)];
+        let has_such = |era| era != self.unset.era || self.unset.meets(summary.window);
+        if sensor.placed_in.is_some_and(has_such) {
             Clock::Unsynced
         } else {
             Clock::Synced

@@ -29,7 +29,7 @@ impl<M: Memory> Pipeline<M> {
                     self.each.panes,
                     config,
                 );
-                sensor.windows.reset(&mut room, config);
+                sensor.windows.reset(&mut room, config, None);
             }
         }
         self.seal_all(now, out);

@@ -32,7 +32,7 @@ impl<M: Memory> Pipeline<M> {
             self.counters.duplicates += 1;
             return Verdict::Duplicate;
         }
-        self.mend_clock(now, place, out);
+        self.mend_clock(now, place, reading, out);
         let (entry, flags) = self.judge(now, place, reading);
         self.hear(now, place, out);
         if entry.quality == Quality::Good {
@@ -73,7 +73,7 @@ impl<M: Memory> Pipeline<M> {
         }
         let flags = Flags::new(quality, reasons);
         if is_placed(reasons) {
-            sensor.is_placed = true;
+            sensor.placed_in = Some(self.unset.era);
             self.unset.extend(now.wall);
         }
         sensor.last = Last {
@@ -101,28 +101,42 @@ impl<M: Memory> Pipeline<M> {
         )
     }
 
-    /// Begins a sensor's windows anew if the gateway's clock was set: back behind them, or at last, after it gave them their times.
-    fn mend_clock(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+    /// Begins a sensor's windows anew if the gateway's clock was set back behind them, or if their times are by another clock than that
+    /// of the reading: so all of a window can be moved, or nothing.
+    fn mend_clock(&mut self, now: Now, place: usize, reading: &Reading, out: &mut impl Emit) {
         let sensor = &self.memory.sensors[place];
-        let is_ahead = sensor.windows.is_ahead(now, self.plan.config(sensor.rule));
-        if self.clock == Clock::Synced && (sensor.is_placed || is_ahead) {
-            if sensor.is_placed {
-                self.let_go(now, place, out);
-            }
-            self.break_windows(now, place, out);
-            let sensor = &mut self.memory.sensors[place];
-            sensor.is_placed = false;
-            let config = self.plan.config(sensor.rule);
-            let mut room = Parts::<M>::room_of(
-                &mut self.memory.panes,
-                &mut self.memory.sketches,
-                (place, sensor.sketches),
-                self.each.panes,
-                config,
-            );
-            sensor.windows.reset(&mut room, config);
+        let config = self.plan.config(sensor.rule);
+        let (_, reasons) = judge_time(now, self.clock, config, reading.time);
+        let placed_in = match self.clock {
+            Clock::Synced => None,
+            _ if is_placed(reasons) => Some(self.unset.era),
+            _ => sensor.placed_in,
+        };
+        let is_ahead = self.clock == Clock::Synced && sensor.windows.is_ahead(now, config);
+        let is_moved = sensor.placed_in != placed_in;
+        if is_moved {
+            self.let_go(now, place, out);
+        }
+        if (is_moved || is_ahead) && self.memory.sensors[place].windows.has_begun() {
+            self.begin_windows_anew(now, place, out);
             self.counters.clock_resets += 1;
         }
+        self.memory.sensors[place].placed_in = placed_in;
+    }
+
+    fn begin_windows_anew(&mut self, now: Now, place: usize, out: &mut impl Emit) {
+        self.break_windows(now, place, out);
+        let sensor = &mut self.memory.sensors[place];
+        let config = self.plan.config(sensor.rule);
+        let mut room = Parts::<M>::room_of(
+            &mut self.memory.panes,
+            &mut self.memory.sketches,
+            (place, sensor.sketches),
+            self.each.panes,
+            config,
+        );
+        let told = sensor.placed_in.map(|_| self.unset.set_to);
+        sensor.windows.reset(&mut room, config, told);
     }
 
     pub(super) fn take_into_windows(
@@ -199,7 +213,7 @@ impl<M: Memory> Pipeline<M> {
     }
 
     fn push_summary(&mut self, now: Now, summary: Summary, out: &mut impl Emit) {
-        let clock = self.clock_of(now, &summary);
+        let clock = self.clock_of(&summary);
         let summary = Summary { clock, ..summary };
         self.counters.summaries += 1;
         self.counters.revisions += u64::from(summary.revision > 0);

@@ -199,7 +199,7 @@ impl Windows {
         };
         let sketch = room.sketch_of(room.session_at(nth));
         let is_open = end > progress.watermark(config);
-        Some(self.summary_of(pane, sketch, sensor, window, is_open))
+        Some(self.summary_of(pane, sketch, sensor, window, is_open, config))
     }
 }
 

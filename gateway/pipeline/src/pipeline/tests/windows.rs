@@ -234,7 +234,7 @@ fn the_moving_average_stands_in_the_summary() {
 #[test]
 fn windows_begin_anew_when_the_clock_is_set() {
     let mut rig = Rig::new(|_| {});
-    rig.pipeline.set_clock(at(0), Clock::Unsynced);
+    rig.pipeline.set_clock(at(200), Clock::Unsynced);
     let _ = rig.read_of(100, None, 1.0);
     rig.pipeline.set_clock(at(200), Clock::Synced);
     for (ms, value) in [(300, 3.0), (1_300, 5.0)] {
@@ -247,4 +247,60 @@ fn windows_begin_anew_when_the_clock_is_set() {
     let told: Vec<_> = summaries.collect();
     let expected = [(0, Clock::Unsynced, 0, true), (0, Clock::Synced, 1, true)];
     assert_eq!(told, expected);
+}
+
+fn told(rig: &Rig) -> Vec<(i64, Clock, u32, bool)> {
+    let summaries = rig.events.iter().filter_map(|event| match event {
+        Event::Summary(it) => Some((it.window.start.0 - WALL, it.clock, it.revision, it.partial)),
+        _ => None,
+    });
+    summaries.collect()
+}
+
+/// What was read by another clock that was not set once was told as of one that was.
+#[test]
+fn a_window_has_times_of_one_clock_only() {
+    let mut rig = Rig::new(|_| {});
+    let _ = rig.read_of(100, None, 1.0);
+    rig.pipeline.set_clock(at(200), Clock::Unsynced);
+    let _ = rig.read_of(200, None, 1.0);
+    rig.pipeline.set_clock(at(200), Clock::Synced);
+    rig.pipeline.set_clock(at(200), Clock::Unsynced);
+    for ms in [300, 1_300] {
+        let _ = rig.read_of(ms, None, 1.0);
+    }
+    let expected = [
+        (0, Clock::Synced, 0, true),
+        (0, Clock::Unsynced, 1, true),
+        (0, Clock::Unsynced, 2, true),
+    ];
+    assert_eq!(told(&rig), expected);
+}
+
+/// A sensor's times went on behind those that the gateway's clock gave while it was wound back: the window in which that happened
+/// was told once more under the same number, as if it were whole.
+#[test]
+fn a_window_in_which_the_clock_was_wound_back_and_forth_is_told_of_in_parts() {
+    let mut rig = Rig::new(|config| config.future_ms_max = 10_000);
+    rig.read(100_100, 1.0);
+    let wound = Now {
+        instant: at(100_200).instant,
+        wall: Timestamp(WALL + 50_000),
+    };
+    let reading = Reading {
+        time: Some(Timestamp(WALL + 100_200)),
+        value: 2.0,
+    };
+    let _ = rig
+        .pipeline
+        .handle_reading(wound, SensorId(0), &reading, &mut |output: Output<'_>| {
+            rig.events.push(keep(output))
+        });
+    rig.read(100_300, 3.0).read(101_300, 4.0);
+    let first_two = (100_000, Clock::Synced, 0, true);
+    let told: Vec<_> = told(&rig)
+        .into_iter()
+        .filter(|it| it.0 == first_two.0)
+        .collect();
+    assert_eq!(told, [first_two, (100_000, Clock::Synced, 1, true)]);
 }
