@@ -137,6 +137,18 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ),
     ("summary", "a summary was checked"),
     ("summary-revised", "a summary was told again"),
+    (
+        "summary-synced",
+        "a window with times of a clock that was set, of a sensor that had others too",
+    ),
+    (
+        "summary-unsynced",
+        "a window with times of a clock that was not set",
+    ),
+    (
+        "summary-repaired",
+        "a window was moved with the clock, and checked",
+    ),
     ("summary-partial", "a window was closed before its end"),
     ("alert-raised", "an alert of a limit was raised"),
     ("alert-cleared", "an alert of a limit was cleared"),

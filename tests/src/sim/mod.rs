@@ -15,6 +15,7 @@ mod network;
 pub mod oracle;
 mod outside;
 pub mod packets;
+mod placed;
 pub mod process;
 pub mod site;
 pub mod source;

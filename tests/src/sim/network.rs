@@ -6,6 +6,7 @@ use gateway::broker::{ConnectionId, Peer, frame_len};
 use gateway::engine::Event;
 
 use super::client::News;
+use super::site::BEGIN_MS;
 use super::world::{Happening, World};
 
 /// A connection, as the network has it.
@@ -135,6 +136,9 @@ impl World {
                 return Ok(());
             }
             let packet: Vec<u8> = link.inbound.drain(..len).collect();
+            let device = &self.site.clients[link.client].name;
+            self.oracle
+                .note_given(device, BEGIN_MS + self.now_ms as i64);
             self.tell(Event::Received {
                 connection,
                 packet: &packet,

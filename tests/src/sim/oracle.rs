@@ -9,7 +9,7 @@ use wire::{Alert, AlertState, BatchReader, Quality, Reasons, Row, Summary, Summa
 
 use super::kafka::Record;
 use super::marks::Marks;
-use super::{alerts, windows};
+use super::{alerts, placed, windows};
 use gateway::outbox::Lane;
 
 /// Readings of a sensor among which the same one again is a duplicate: as the pipeline's paper says.
@@ -43,8 +43,12 @@ pub struct Oracle {
     pub forgives: Option<usize>,
     /// A subscriber's session was lost: alerts may have passed it by.
     pub deaf: bool,
-    /// The gateway's clock jumped.
+    /// The gateway's clock jumped, or was not set.
     pub jumped: bool,
+    /// It jumped while it was set, so that times went back.
+    pub wound: bool,
+    /// When a device's messages were given to the gateway, true time in ms.
+    given: BTreeMap<String, BTreeSet<i64>>,
 }
 
 /// What a consumer makes of the log.
@@ -91,6 +95,11 @@ impl Oracle {
         Ok(())
     }
 
+    /// The gateway was given a message by a device, at `at` in true time.
+    pub fn note_given(&mut self, device: &str, at: i64) {
+        self.given.entry(device.to_owned()).or_default().insert(at);
+    }
+
     /// A subscriber got an alert.
     pub fn note_heard(&mut self, id: u64, is_raised: bool) {
         self.heard.insert((id, is_raised));
@@ -135,6 +144,9 @@ impl Oracle {
                 continue;
             }
             self.check_readings(sent, rows, config, marks).map_err(at)?;
+            if !self.wound && config.cleaning.is_none() {
+                self.check_arrivals(&sensor.0, rows).map_err(at)?;
+            }
             if self.forgives.is_some() {
                 continue;
             }
@@ -146,7 +158,8 @@ impl Oracle {
                 .get(sensor)
                 .map_or(&[][..], Vec::as_slice);
             if config.cleaning.is_none() {
-                windows::check(rows, summaries, config, marks).map_err(at)?;
+                self.check_windows(rows, summaries, config, marks)
+                    .map_err(at)?;
             }
         }
         self.check_heard(&consumer)
@@ -189,6 +202,38 @@ impl Oracle {
                 &expected,
                 &arrived,
             ))
+        }
+    }
+
+    /// Every window once under each revision, with what is to be in it.
+    fn check_windows(
+        &self,
+        rows: &[Row],
+        summaries: &[Summary],
+        config: &SensorConfig,
+        marks: &mut Marks,
+    ) -> Result<(), String> {
+        placed::check_revisions(summaries)?;
+        if !rows.iter().any(placed::is_placed) {
+            return windows::check(rows, summaries, config, marks);
+        }
+        if self.wound {
+            return Ok(());
+        }
+        placed::check(rows, summaries, config, marks)
+    }
+
+    /// A time that holds is one at which the gateway was given something by the device; one that does not is earlier.
+    fn check_arrivals(&self, device: &str, rows: &[Row]) -> Result<(), String> {
+        let given = self.given.get(device).ok_or("nothing was given")?;
+        let is_unset = |row: &Row| row.flags.reasons().contains(Reasons::CLOCK_UNSYNCED);
+        let latest = given.last().copied().unwrap_or(i64::MIN);
+        let is_right = |row: &&Row| {
+            given.contains(&row.arrival.0) || (is_unset(row) && row.arrival.0 < latest)
+        };
+        match rows.iter().find(|row| !is_right(row)) {
+            None => Ok(()),
+            Some(row) => Err(format!("nothing was given at the arrival of {row:?}")),
         }
     }
 

@@ -274,6 +274,7 @@ impl World {
             3 * 365 * 24 * 60 * MINUTE_MS,
         ]);
         self.oracle.jumped = true;
+        self.oracle.wound = true;
         if self.chance.one_in(2) {
             self.marks.hit("clock-forward");
             self.clock_error_ms += size_ms;

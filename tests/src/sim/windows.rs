@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pipeline::config::SensorConfig;
-use wire::{Quality, Reasons, Row, Stats, Summary, WindowKind};
+use wire::{Quality, Row, Stats, Summary, WindowKind};
 
 use super::marks::Marks;
 
@@ -14,8 +14,31 @@ const TOLERANCE: f64 = 1e-9;
 /// A window: is it one that slides, its length in ms, its begin.
 type Key = (bool, u32, i64);
 
-/// Every window of a sensor whose times never went back says what its readings say. Where a clock that was not set gave the times,
-/// reading and window may have gone to Kafka on either side of its setting, and windows have begun at any time.
+/// A kind of windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) is_sliding: bool,
+    pub(super) length_ms: u32,
+    /// From the begin of one to that of the next.
+    pub(super) hop_ms: u32,
+}
+
+/// The kinds of windows that a sensor has.
+pub(super) fn shapes(config: &SensorConfig) -> impl Iterator<Item = Shape> + Clone {
+    let tumbling = config.tumbling_ms.map(|ms| Shape {
+        is_sliding: false,
+        length_ms: ms,
+        hop_ms: ms,
+    });
+    let sliding = config.sliding.map(|it| Shape {
+        is_sliding: true,
+        length_ms: it.window_ms,
+        hop_ms: it.hop_ms,
+    });
+    tumbling.into_iter().chain(sliding)
+}
+
+/// Every window of a sensor whose times never went back says what its readings say.
 ///
 /// # Errors
 /// The first one that does not.
@@ -25,12 +48,7 @@ pub fn check(
     config: &SensorConfig,
     marks: &mut Marks,
 ) -> Result<(), String> {
-    let is_placed = |row: &Row| {
-        let reasons = row.flags.reasons();
-        reasons.meets(Reasons::CLOCK_UNSYNCED | Reasons::CLOCK_REPAIRED)
-            && reasons.meets(Reasons::TIME_OF_GATEWAY)
-    };
-    if !rows.is_sorted_by_key(|row| row.time) || rows.iter().any(is_placed) {
+    if !rows.is_sorted_by_key(|row| row.time) {
         return Ok(());
     }
     let mut told: BTreeMap<Key, &Summary> = BTreeMap::new();
@@ -52,21 +70,19 @@ pub fn check(
     }
     for (key, rows) in &expected {
         marks.hit("summary");
-        compare(told[key], rows, config).map_err(|why| format!("window {key:?}: {why}"))?;
+        compare(told[key], rows, config, true).map_err(|why| format!("window {key:?}: {why}"))?;
     }
     Ok(())
 }
 
 fn gather<'r>(rows: &'r [Row], config: &SensorConfig) -> BTreeMap<Key, Vec<&'r Row>> {
     let mut windows: BTreeMap<Key, Vec<&Row>> = BTreeMap::new();
-    let tumbling = config.tumbling_ms.map(|ms| (false, ms, ms));
-    let sliding = config.sliding.map(|it| (true, it.window_ms, it.hop_ms));
     for row in rows {
-        for (is_sliding, length_ms, hop_ms) in tumbling.into_iter().chain(sliding) {
-            let hop = i64::from(hop_ms);
+        for shape in shapes(config) {
+            let hop = i64::from(shape.hop_ms);
             let mut begin = row.time.0.div_euclid(hop) * hop;
-            while begin > row.time.0 - i64::from(length_ms) {
-                let key = (is_sliding, length_ms, begin);
+            while begin > row.time.0 - i64::from(shape.length_ms) {
+                let key = (shape.is_sliding, shape.length_ms, begin);
                 windows.entry(key).or_default().push(row);
                 begin -= hop;
             }
@@ -75,7 +91,16 @@ fn gather<'r>(rows: &'r [Row], config: &SensorConfig) -> BTreeMap<Key, Vec<&'r R
     windows
 }
 
-fn compare(summary: &Summary, rows: &[&Row], config: &SensorConfig) -> Result<(), String> {
+/// Whether a summary says what its readings say. `is_whole`: their times are by one clock, so that the time between them can be told.
+///
+/// # Errors
+/// What it does not.
+pub(super) fn compare(
+    summary: &Summary,
+    rows: &[&Row],
+    config: &SensorConfig,
+    is_whole: bool,
+) -> Result<(), String> {
     let count = |quality| {
         rows.iter()
             .filter(|row| row.flags.quality() == quality)
@@ -103,7 +128,9 @@ fn compare(summary: &Summary, rows: &[&Row], config: &SensorConfig) -> Result<()
     if stats.n as usize != values.len() {
         return Err(format!("n is {}, not {}", stats.n, values.len()));
     }
-    for (what, told, expected, size) in numbers(&stats, &values, config.gap_ms_max) {
+    let untimed = if is_whole { 0 } else { TIMED };
+    let numbers = numbers(&stats, &values, config.gap_ms_max);
+    for (what, told, expected, size) in numbers.into_iter().rev().skip(untimed) {
         // Not a number is within no distance.
         let is_near = (told - expected).abs() <= TOLERANCE * size;
         if !is_near {
@@ -112,6 +139,9 @@ fn compare(summary: &Summary, rows: &[&Row], config: &SensorConfig) -> Result<()
     }
     Ok(())
 }
+
+/// How many of the numbers, from the last one on, are about the time between the values.
+const TIMED: usize = 2;
 
 /// Each number: its name, what was told, what it is by definition, and the size against which a difference is held.
 fn numbers(
