@@ -6,6 +6,7 @@ mod derived;
 mod detect;
 mod operate;
 mod due;
+mod laws;
 mod mining;
 mod oracle;
 mod plans;

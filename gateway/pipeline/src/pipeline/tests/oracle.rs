@@ -8,7 +8,7 @@ use wire::{Stats, WindowKind};
 
 const LATENESS_MS: i64 = 2000;
 
-fn windowed() -> Plan {
+pub(super) fn windowed() -> Plan {
     plan(|config| {
         config.lateness_ms = LATENESS_MS as u32;
         config.sliding = Some(Sliding {
@@ -19,7 +19,7 @@ fn windowed() -> Plan {
 }
 
 /// Readings that come in order, each with its time in ms.
-fn steps() -> impl Strategy<Value = Vec<(i64, f64)>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<(i64, f64)>> {
     let value = prop_oneof![-100.0..100.0, Just(1e9), 1e6..1.000_01e6, Just(0.0)];
     proptest::collection::vec((0_i64..1500, value), 1..120).prop_map(|steps| {
         let mut time = 0;
@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<(i64, f64)>> {
 }
 
 /// The last word on each window: the summary with the highest revision.
-fn last_word(events: &[Event]) -> BTreeMap<(i64, WindowKind), Summary> {
+pub(super) fn last_word(events: &[Event]) -> BTreeMap<(i64, WindowKind), Summary> {
     let mut words = BTreeMap::new();
     for event in events {
         let Event::Summary(summary) = event else {
@@ -49,7 +49,11 @@ fn last_word(events: &[Event]) -> BTreeMap<(i64, WindowKind), Summary> {
 
 /// Plays readings in the order given; each comes when the newest so far was measured. Then the sensor falls silent.
 fn play(readings: &[(i64, f64)]) -> Vec<Event> {
-    let mut rig = Rig::of(&windowed());
+    play_by(&windowed(), readings)
+}
+
+pub(super) fn play_by(plan: &Plan, readings: &[(i64, f64)]) -> Vec<Event> {
+    let mut rig = Rig::of(plan);
     let mut newest = 0;
     for (time, value) in readings {
         newest = newest.max(*time as u64);
@@ -80,7 +84,7 @@ fn exact(readings: &[(i64, f64)]) -> BTreeMap<(i64, WindowKind), Vec<(i64, f64)>
     windows
 }
 
-fn is_close(a: f64, b: f64, size: f64) -> bool {
+pub(super) fn is_close(a: f64, b: f64, size: f64) -> bool {
     (a - b).abs() <= 1e-9 * size.max(1e-30)
 }
 
@@ -122,7 +126,7 @@ fn check_exact(stats: &Stats, values: &[(i64, f64)]) {
     assert_eq!((stats.last, stats.last_at), (last.1, last.0 + WALL));
 }
 
-fn check_all(events: &[Event], readings: &[(i64, f64)]) {
+pub(super) fn check_all(events: &[Event], readings: &[(i64, f64)]) {
     let words = last_word(events);
     let exact = exact(readings);
     assert_eq!(
