@@ -3,8 +3,10 @@
 use super::*;
 use crate::commands::{Command, Verb};
 use crate::config::{
-    Chatter, Cleaning, Depth, Detect, Measure, SilenceRule, Sliding, Threshold, Unit,
+    Chatter, Cleaning, Depth, Detect, Measure, Method, SessionRule, SilenceRule, Sliding, Thinning,
+    ThinningMethod, Threshold, Unit,
 };
+use crate::expression::Expression;
 use proptest::prelude::*;
 use wire::Severity;
 
@@ -98,7 +100,7 @@ fn alarms_of(config: &mut SensorConfig, number: u8) {
 }
 
 fn plan_of(number: u8) -> Plan {
-    plan(|config| {
+    let mut plan = plan(|config| {
         config.lateness_ms = 500 * u32::from(number);
         config.future_ms_max = 2000;
         config.sliding = (number != 1).then_some(Sliding {
@@ -108,7 +110,9 @@ fn plan_of(number: u8) -> Plan {
         config.ewma_tau_ms = Some(700);
         config.sentinels = [0.0, 85.0].into_iter().collect();
         config.stuck_ms = (number > 0).then_some(1000 * u32::from(number));
-        config.cleaning = (number < 3).then_some(Cleaning {
+        let methods = [Method::Gate, Method::Hampel, Method::Screen];
+        config.cleaning = methods.get(usize::from(number)).map(|method| Cleaning {
+            method: *method,
             wait_ms_max: 1500,
             flips: (0..number).map(|_| Unit::Fahrenheit).collect(),
             fill_ms_max: 20_000,
@@ -131,12 +135,41 @@ fn plan_of(number: u8) -> Plan {
             };
             config.thresholds.push(threshold).unwrap();
         }
-    })
+        config.drop_if = (number == 1).then_some(0);
+        config.session = (number == 1).then_some(SessionRule {
+            gap_ms: 1000,
+            length_ms_max: 10_000,
+        });
+        config.quantiles = (0..number % 2).map(|_| 0.9).collect();
+        config.profile_ms = (number == 2).then_some(60_000);
+        config.scale = [1.0, -1e-3, 1e150, 1.0][usize::from(number)];
+    });
+    let condition = "value < -40 or value > 85 and value != 100";
+    plan.conditions
+        .push(Expression::condition(condition).unwrap())
+        .unwrap();
+    plan
+}
+
+/// Rows are left out, in one of the two ways.
+fn thinned(number: u8) -> Plan {
+    let mut plan = plan_of(number);
+    let method = match number % 2 {
+        0 => ThinningMethod::Deadband,
+        _ => ThinningMethod::SwingingDoor,
+    };
+    plan.defaults.thinning = Some(Thinning {
+        method,
+        width: 3.0,
+        silence_ms_max: 5000,
+    });
+    plan
 }
 
 /// A pipeline that is driven by steps.
 struct Driven {
     rig: Rig,
+    plan_of: fn(u8) -> Plan,
     now: Now,
     /// The rows that must come out: for each reading that is no duplicate, its sensor and value.
     expected: Vec<(u16, u64)>,
@@ -144,8 +177,13 @@ struct Driven {
 
 impl Driven {
     fn new() -> Self {
+        Self::by(plan_of)
+    }
+
+    fn by(plan_of: fn(u8) -> Plan) -> Self {
         let mut driven = Self {
             rig: Rig::of(&plan_of(0)),
+            plan_of,
             now: at(0),
             expected: Vec::new(),
         };
@@ -203,7 +241,7 @@ impl Driven {
                 let _ = pipeline.register(self.now, &device.to_string(), "x");
             }
             Step::Change(number) => pipeline
-                .handle_plan(self.now, &plan_of(number), &mut out)
+                .handle_plan(self.now, &(self.plan_of)(number), &mut out)
                 .unwrap(),
             Step::Operate(sensor, alarm, verb) => {
                 let command = Command {
@@ -284,6 +322,26 @@ proptest! {
         }
         prop_assert_eq!(steady.rig.pipeline.digest(), cut_off.rig.pipeline.digest());
         prop_assert_eq!(std::format!("{:?}", steady.rig.events), std::format!("{:?}", cut_off.rig.events));
+    }
+
+    /// Of rows that need not be forwarded none is lost: each is counted, and told by the row behind it once there is one.
+    #[test]
+    fn each_row_is_forwarded_or_counted(steps in proptest::collection::vec(any_step(), 1..200)) {
+        let rows_by = |plan_of| {
+            let mut driven = Driven::by(plan_of);
+            for (gap_ms, step) in &steps {
+                driven.step(*gap_ms, step);
+            }
+            // For what waits in a gate, then for what waits in a thinner.
+            driven.step(2_000, &Step::Wait);
+            driven.step(60_000, &Step::Wait);
+            driven.step(0, &Step::Seal);
+            let told: u32 = driven.rig.rows().iter().map(|row| row.flags.left_out()).sum();
+            (driven.rig.rows().len() as u64, u64::from(told), driven.rig.pipeline.counters().thinned)
+        };
+        let ((rows, told, thinned), (all, ..)) = (rows_by(thinned), rows_by(plan_of));
+        prop_assert_eq!(rows + thinned, all);
+        prop_assert!(0 < told && told <= thinned, "{told} of {thinned}");
     }
 
     #[test]
