@@ -208,8 +208,10 @@ pub const TRANSFER_PAUSE_MS_MAX: u64 = 10_000;
 pub const BACKLOG_MARKS_MAX: usize = 256;
 /// Shortest time between two of these, ms.
 pub const BACKLOG_MARK_MS: u64 = 60_000;
-/// Shortest time over which the speed of a drain is measured, ms.
-pub const DRAIN_SAMPLE_MS: u64 = 5_000;
+/// Shortest time between two looks at what a drain has left, ms.
+pub const DRAIN_SAMPLE_MS: u64 = 2_000;
+/// Looks from which the speed of a drain is told: a minute, for Kafka and the disk go by fits and starts.
+pub const DRAIN_SAMPLES_MAX: usize = 32;
 /// Parts into which a batch is cut that Kafka finds too large: 256 KiB in parts of 4 KiB.
 pub const OVERSIZE_PARTS_MAX: usize = 64;
 /// Labels of a gateway: where it is, whose it is.

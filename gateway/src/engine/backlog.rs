@@ -1,11 +1,11 @@
 //! What waits for Kafka, in numbers: how much, since when, and until when.
 
 use heapless::Deque;
-use pipeline::Now;
+use pipeline::{Instant, Now};
 use serde::Serialize;
 use wire::Timestamp;
 
-use crate::limits::{BACKLOG_MARK_MS, BACKLOG_MARKS_MAX, DRAIN_SAMPLE_MS};
+use crate::limits::{BACKLOG_MARK_MS, BACKLOG_MARKS_MAX, DRAIN_SAMPLE_MS, DRAIN_SAMPLES_MAX};
 use crate::outbox::{Backlog, LANES, Sequence};
 
 /// The backlog as the status tells it.
@@ -17,7 +17,7 @@ pub struct Waiting {
     pub bytes: [u64; LANES],
     /// Age of the oldest batch of readings, s, to a minute; none: nothing waits.
     pub oldest_age_s: Option<u64>,
-    /// When all will be in Kafka if it goes on as in the last seconds, s from now; none: it does not become less.
+    /// When all will be in Kafka if it goes on as in the last minute, s from now; none: it does not become less.
     pub drain_eta_s: Option<u64>,
     /// Rows thinned since the start, because the disk was full.
     pub thinned_rows: u64,
@@ -32,7 +32,8 @@ pub(super) struct Drain {
     /// Sequences of batches with the time at which they were the newest, thinner the longer it lasts.
     marks: Deque<(Sequence, Timestamp), BACKLOG_MARKS_MAX>,
     mark_ms: u64,
-    sample: Option<(Now, u64)>,
+    /// What was left, then; the first is the most of them.
+    samples: Deque<(Instant, u64), DRAIN_SAMPLES_MAX>,
     eta_s: Option<u64>,
 }
 
@@ -42,7 +43,7 @@ impl Default for Drain {
             backlog: Backlog::default(),
             marks: Deque::new(),
             mark_ms: BACKLOG_MARK_MS,
-            sample: None,
+            samples: Deque::new(),
             eta_s: None,
         }
     }
@@ -90,16 +91,25 @@ impl Drain {
     pub(super) fn note(&mut self, now: Now, backlog: Backlog) {
         self.backlog = backlog;
         let bytes = backlog.bytes();
-        let Some((before, bytes_before)) = self.sample else {
-            self.sample = Some((now, bytes));
+        let passed_ms = |then: Instant| now.instant.0.saturating_sub(then.0);
+        let is_soon = |(then, _): &(Instant, u64)| passed_ms(*then) < DRAIN_SAMPLE_MS;
+        if self.samples.back().is_some_and(is_soon) {
             return;
-        };
-        let ms = now.instant.0.saturating_sub(before.instant.0);
-        if ms >= DRAIN_SAMPLE_MS {
-            let less = bytes_before.saturating_sub(bytes);
-            self.eta_s = (bytes.saturating_mul(ms) / 1_000).checked_div(less);
-            self.sample = Some((now, bytes));
         }
+        // What grew before says nothing of the speed at which it becomes less.
+        while self.samples.is_full()
+            || self
+                .samples
+                .front()
+                .is_some_and(|(_, before)| *before <= bytes)
+        {
+            self.samples.pop_front();
+        }
+        // There is room: one was taken.
+        let _ = self.samples.push_back((now.instant, bytes));
+        self.eta_s = self.samples.front().and_then(|(since, most)| {
+            (bytes.saturating_mul(passed_ms(*since)) / 1_000).checked_div(most - bytes)
+        });
     }
 
     /// In numbers; `is_sent` says of which lanes all is in Kafka, for the store may not know yet.
@@ -197,6 +207,10 @@ mod tests {
         assert_eq!(eta(&drain, 10), None, "it grows");
         drain.note(at(20), holding(15_000));
         assert_eq!(eta(&drain, 20), Some(30));
+        drain.note(at(21), holding(5_000));
+        assert_eq!(eta(&drain, 21), Some(30), "too soon to tell");
+        drain.note(at(22), holding(14_000));
+        assert_eq!(eta(&drain, 22), Some(28), "over all of it");
         assert_eq!(
             drain.waiting(at(21), [true; LANES]),
             Waiting {
