@@ -23,9 +23,9 @@ struct Era {
     first: Sequence,
     /// The first one behind it.
     end: Sequence,
-    /// The wall clock at its start.
+    /// The wall clock at its start, behind all that was read before.
     start: Timestamp,
-    /// The same at its end, before it was set. What is later was read by a clock that was set, or in another era.
+    /// The same at the last entry in it. What is later was read by a clock that was set, or in another era.
     until: Timestamp,
     /// By how much the clock was moved when it was set, ms; none: nobody knows.
     shift_ms: Option<i64>,
@@ -49,7 +49,7 @@ impl Eras {
         });
     }
 
-    /// The era is over, as its clock says `until`: it was set, and moved by `shift_ms`, or the process ended.
+    /// The era is over, whose last entry was at `until` by its clock: that was set, and moved by `shift_ms`, or the process ended.
     pub fn end(&mut self, next: Sequence, until: Timestamp, shift_ms: Option<i64>) {
         if let Some(era) = self.0.last_mut().filter(|era| era.end.0 == u64::MAX) {
             era.end = next;
@@ -72,12 +72,10 @@ impl Eras {
         from: Timestamp,
         to: Timestamp,
     ) -> Option<i64> {
-        // An era begins at the very time at which the one before it ends.
-        let is_its = |era: &&Era| era.first <= sequence && era.start < to && from <= era.until;
-        let mut its = self.0.iter().rev().filter(is_its);
+        let is_its = |era: &&Era| era.first <= sequence && era.start <= to && from <= era.until;
+        let mut its = self.0.iter().filter(is_its);
         let shift_ms = its.next()?.shift_ms;
-        let is_one = from == to || its.next().is_none();
-        shift_ms.filter(|_| is_one)
+        shift_ms.filter(|_| its.next().is_none())
     }
 
     /// By how much the time at which a row was sealed is moved; none if the clock was set then, or nobody knows.
@@ -178,6 +176,18 @@ mod tests {
         let rows = [(1, 1_500), (2, 4_000), (3, 5_000), (7, 5_001)];
         assert_eq!(shifts(&eras, rows), [None, None, None, Some(HOUR)]);
         assert!(eras.is_sealed_in(Sequence(2)) && !eras.is_sealed_in(Sequence(8)));
+    }
+
+    /// The entry that tells of a start is written with the first reading.
+    #[test]
+    fn the_first_reading_of_an_era_is_of_its_very_start() {
+        let mut eras = Eras::default();
+        eras.begin(Sequence(1), Timestamp(1_000));
+        eras.end(Sequence(3), Timestamp(5_000), None);
+        eras.begin(Sequence(3), Timestamp(5_800));
+        eras.end(Sequence(8), Timestamp(9_000), Some(HOUR));
+        let rows = [(2, 1_000), (3, 5_000), (3, 5_800), (7, 9_000)];
+        assert_eq!(shifts(&eras, rows), [None, None, Some(HOUR), Some(HOUR)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use pipeline::{
     BatchKind, Emit, Instant, Now, Output, PARTNERS_MAX, Pipeline, Plan, Profile, Reading, Refused,
     Watched,
 };
-use wire::{Alert, Clock, SensorId, SensorName, Standing, Summary};
+use wire::{Alert, Clock, SensorId, SensorName, Standing, Summary, Timestamp};
 
 use crate::commit::SealedRow;
 use crate::deliveries::Deliveries;
@@ -91,8 +91,8 @@ impl Machine {
 
     /// Applies one entry of the journal that happened at `instant`.
     pub fn apply(&mut self, instant: Instant, entry: &Entry<'_>, effects: &mut impl Effects) {
-        self.instant = instant;
         self.follow_clock(instant, entry);
+        self.instant = instant;
         let now = Now {
             instant,
             wall: wall_at(instant, self.offset_ms),
@@ -139,7 +139,7 @@ impl Machine {
             return;
         };
         let next = self.rows.next;
-        let until = wall_at(instant, self.offset_ms);
+        let until = wall_at(self.instant, self.offset_ms);
         let now = Now {
             instant,
             wall: wall_at(instant, offset_ms),
@@ -147,7 +147,9 @@ impl Machine {
         match (entry, self.clock, clock) {
             (Entry::Boot { .. }, _, Clock::Unsynced) => {
                 self.eras.end(next, until, None);
-                self.eras.begin(next, now.wall);
+                // What was read in the same millisecond may be of the life before.
+                self.eras
+                    .begin(next, now.wall.max(Timestamp(until.0.saturating_add(1))));
             }
             (Entry::Boot { .. }, ..) => self.eras.end(next, until, None),
             (_, Clock::Unsynced, Clock::Synced) => {
