@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
 
@@ -135,13 +136,19 @@ def forms(fleet: Fleet):
     windows = {form: windows_of(fleet, form) for form in FORMS}
     alerts = {form: [alert_key(item) for m in fleet.messages(form, "edge.alerts") for item in m.items] for form in FORMS}
     for form in FORMS[1:]:
-        fleet.table.equal(f"{form}: readings as in the batch, with quality and reasons", rows[form] == rows["batch"], True)
-        fleet.table.equal(f"{form}: summaries as in the batch", windows[form] == windows["batch"], True)
-        fleet.table.equal(f"{form}: alerts as in the batch", alerts[form] == alerts["batch"], True)
+        same(fleet, f"{form}: readings as in the batch, with quality and reasons", rows[form], rows["batch"])
+        same(fleet, f"{form}: summaries as in the batch", sorted(windows[form].items()), sorted(windows["batch"].items()))
+        same(fleet, f"{form}: alerts as in the batch", alerts[form], alerts["batch"])
     fleet.table.check("... and there are some of each", all((rows["json"], windows["json"], alerts["json"])),
                       f"{len(rows['json'])}, {len(windows['json'])}, {len(alerts['json'])}")  # fmt: skip
     reasons = Counter(reason for row in fleet.rows("json") for reason in row.reasons)
     fleet.table.equal("what was out of range says so", reasons["out_of_range"], len(DEVICES) * (READINGS // 50))
+
+
+def same(fleet: Fleet, what: str, found: list, expected: list):
+    """All the same; where not, the first that differs is told."""
+    differing = next(((a, b) for a, b in zip_longest(found, expected) if a != b), None)
+    fleet.table.equal(what, differing, None)
 
 
 def kafka_topics():

@@ -74,6 +74,7 @@ class Paho:
         self.sent: Set[int] = set()
         self.disconnects = 0
         self.connected = threading.Event()
+        self.let_in = threading.Event()
         clean = {"clean_session": False} if version != paho.MQTTv5 else {}
         self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, **clean)
         self.client.max_inflight_messages_set(window)
@@ -82,7 +83,7 @@ class Paho:
         if login.user:
             self.client.username_pw_set(login.user, login.password)
         self.client.on_publish = self._published
-        self.client.on_connect = lambda *_: self.connected.set()
+        self.client.on_connect = self._connected
         self.client.on_disconnect = self._disconnected
         self._connect(login, version)
         self.client.loop_start()
@@ -95,6 +96,10 @@ class Paho:
         else:
             self.client.connect_async("127.0.0.1", login.port, keepalive=20)
 
+    def _connected(self, *_):
+        self.connected.set()
+        self.let_in.set()
+
     def _disconnected(self, *_):
         self.connected.clear()
         self.disconnects += 1
@@ -103,7 +108,11 @@ class Paho:
         self.reasons[number] = str(reason)
 
     def publish(self, topic: str, payload: str, qos: int = 1, retain: bool = False) -> int:
-        """Hands over a message; returns its packet id. One client sends fewer messages than there are ids."""
+        """Hands over a message; returns its packet id. One client sends fewer messages than there are ids.
+
+        The first one waits for the connection: what paho takes between its socket and the CONNACK overtakes what it took before.
+        """
+        self.let_in.wait(WAIT_S_MAX)
         number = self.client.publish(topic, payload, qos=qos, retain=retain).mid
         self.sent.add(number)
         return number
